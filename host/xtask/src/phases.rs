@@ -22,7 +22,10 @@ struct Row {
 
 impl Phases {
     pub(crate) fn new() -> Self {
-        Self { started: Instant::now(), rows: Vec::new() }
+        Self {
+            started: Instant::now(),
+            rows: Vec::new(),
+        }
     }
 
     /// Runs a phase that the rest needs.
@@ -31,7 +34,11 @@ impl Phases {
         let started = Instant::now();
         let result = work();
         let failure = result.as_ref().err().map(|error| format!("{error:#}"));
-        self.rows.push(Row { name: name.to_owned(), took: started.elapsed(), failure });
+        self.rows.push(Row {
+            name: name.to_owned(),
+            took: started.elapsed(),
+            failure,
+        });
         result
     }
 
@@ -49,11 +56,26 @@ impl Phases {
         }
         say("\nminutes  phase");
         for row in &self.rows {
-            let mark = if row.failure.is_some() { "  FAILED" } else { "" };
-            say(&format!("{:>7.2}  {}{mark}", row.took.as_secs_f64() / 60.0, row.name));
+            let mark = if row.failure.is_some() {
+                "  FAILED"
+            } else {
+                ""
+            };
+            say(&format!(
+                "{:>7.2}  {}{mark}",
+                row.took.as_secs_f64() / 60.0,
+                row.name
+            ));
         }
-        say(&format!("{:>7.2}  in all", self.started.elapsed().as_secs_f64() / 60.0));
-        let failed: Vec<&Row> = self.rows.iter().filter(|row| row.failure.is_some()).collect();
+        say(&format!(
+            "{:>7.2}  in all",
+            self.started.elapsed().as_secs_f64() / 60.0
+        ));
+        let failed: Vec<&Row> = self
+            .rows
+            .iter()
+            .filter(|row| row.failure.is_some())
+            .collect();
         say(&format!(
             "phases: {} passed; {} failed",
             self.rows.len() - failed.len(),
@@ -63,7 +85,11 @@ impl Phases {
             return Ok(());
         }
         for row in &failed {
-            say(&format!("  {}: {}", row.name, row.failure.as_deref().unwrap_or_default()));
+            say(&format!(
+                "  {}: {}",
+                row.name,
+                row.failure.as_deref().unwrap_or_default()
+            ));
         }
         bail!("{} of {} phases failed", failed.len(), self.rows.len())
     }

@@ -32,7 +32,9 @@ impl Workspace {
 
     /// The built `omni-host`.
     pub(crate) fn omni_host(&self) -> PathBuf {
-        self.target.join("release").join(format!("omni-host{}", std::env::consts::EXE_SUFFIX))
+        self.target
+            .join("release")
+            .join(format!("omni-host{}", std::env::consts::EXE_SUFFIX))
     }
 
     /// Where the first-party packs are built to; `omni-host` run from the repository looks there.
@@ -63,7 +65,10 @@ impl Workspace {
     pub(crate) fn cargo_in<S: AsRef<OsStr>>(&self, folder: &Path, arguments: &[S]) -> Result<()> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        command.args(arguments).current_dir(folder).env("CARGO_TARGET_DIR", &self.target);
+        command
+            .args(arguments)
+            .current_dir(folder)
+            .env("CARGO_TARGET_DIR", &self.target);
         run(command)
     }
 

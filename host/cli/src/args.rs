@@ -1,0 +1,213 @@
+//! The command line, defined once: parsing, `--help` and docs/cli.md all come from here.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Train one language model on many tasks at once, with sandboxed rewards.
+#[derive(Debug, Parser)]
+#[command(name = "omni-host", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    /// A pack, or a folder of packs; repeatable. In a checkout of the project its own packs
+    /// (target/packs) are found without it.
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) plugins: Vec<PathBuf>,
+
+    /// Threads for the policy and for plugins; results do not depend on it. Default: all cores.
+    #[arg(long, global = true, value_name = "N")]
+    pub(crate) threads: Option<usize>,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a policy on the tasks of a run file.
+    Train(Train),
+    /// Measure a policy on the held-out splits of a run file's tasks.
+    Eval(Eval),
+    /// Score given completions with a task's rewards.
+    Score(Score),
+    /// Make a small policy's first weights by supervised learning on a task's demonstrations.
+    Warmup(Warmup),
+    /// Build and look into packs.
+    #[command(subcommand)]
+    Pack(Pack),
+    /// See the plugins that are loaded.
+    #[command(subcommand)]
+    Plugin(Plugin),
+    /// Say what this machine has: toolchains, cores and SIMD, CUDA, caches.
+    Doctor(Json),
+    /// Train a whole study (not supported yet).
+    #[command(hide = true)]
+    Study(Rest),
+    /// Choose a curriculum (not supported yet).
+    #[command(hide = true)]
+    Plan(Rest),
+    /// Fine-tune on sampled answers (not supported yet).
+    #[command(hide = true)]
+    Sft(Rest),
+    /// Merge policies (not supported yet).
+    #[command(hide = true)]
+    Merge(Rest),
+    /// Serve the policy over HTTP (not supported yet).
+    #[command(hide = true)]
+    Serve(Rest),
+    /// Write a run's report.html again from its records.
+    Report(Report),
+    /// Benchmarks (not supported yet).
+    #[command(hide = true)]
+    Bench(Rest),
+    /// Rebuild and rescore on change (not supported yet).
+    #[command(hide = true)]
+    Dev(Rest),
+    /// Compiles one component; the runtime's child process.
+    #[command(name = "__compile", hide = true)]
+    Compile {
+        /// The component.
+        input: PathBuf,
+        /// Where the compiled code goes.
+        output: PathBuf,
+    },
+    /// Writes the generated documents.
+    #[command(name = "__docs", hide = true)]
+    Docs {
+        /// Their folder.
+        folder: PathBuf,
+        /// Change nothing; fail if one is stale.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+/// `train`.
+#[derive(Debug, Args)]
+pub(crate) struct Train {
+    /// The run file.
+    #[arg(value_name = "RUN.toml")]
+    pub(crate) run: PathBuf,
+    /// Go on from the last checkpoint in the run folder.
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// The run folder. Default: runs/NAME, after the run file's name.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Override a setting, as in `--set optimizer.lr=1e-5`; repeatable.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// `eval`.
+#[derive(Debug, Args)]
+pub(crate) struct Eval {
+    /// The run file that names the tasks and the evaluation's settings.
+    #[arg(value_name = "RUN.toml")]
+    pub(crate) run: PathBuf,
+    /// The policy: a Hugging Face folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) policy: PathBuf,
+    /// Override a setting; repeatable.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Print the result as JSON on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `score`.
+#[derive(Debug, Args)]
+pub(crate) struct Score {
+    /// The task, as `pack/task`, or `task` where that is unique.
+    pub(crate) task: String,
+    /// JSONL: one `{"id", "messages"|"prompt", "reference", "data", "completions"}` a line;
+    /// `-` is standard input.
+    #[arg(long, value_name = "F.jsonl")]
+    pub(crate) input: PathBuf,
+    /// Where the scores go. Default: standard output.
+    #[arg(long, value_name = "G.jsonl")]
+    pub(crate) output: Option<PathBuf>,
+    /// A JSON object of settings handed to the rewards, over the pack's own.
+    #[arg(long, value_name = "JSON")]
+    pub(crate) config: Option<String>,
+    /// Score a recorded run again, with its judges' replies (not supported yet).
+    #[arg(long, value_name = "RUN")]
+    pub(crate) replay: Option<PathBuf>,
+    /// Seed handed to rewards and judges.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u32,
+}
+
+/// `warmup`.
+#[derive(Debug, Args)]
+pub(crate) struct Warmup {
+    /// The warm-up file: the policy's shape, the tasks, how many demonstrations are wrong.
+    #[arg(value_name = "WARMUP.toml")]
+    pub(crate) file: PathBuf,
+    /// The Hugging Face folder to write.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Override a setting; repeatable.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// `pack`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Pack {
+    /// Build a pack, or each pack of a folder, into a folder of built packs.
+    Build {
+        /// The pack's folder, or a folder of packs.
+        #[arg(value_name = "DIR")]
+        source: PathBuf,
+        /// Where built packs go, each in a folder of its own. Default: target/packs.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Say what a pack, or one component, holds, without running it.
+    Inspect {
+        /// A built pack's folder, or a component (.wasm).
+        path: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// A command of `pack` that is not supported yet.
+    #[command(external_subcommand)]
+    Other(Vec<String>),
+}
+
+/// `plugin`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Plugin {
+    /// The components and tasks of every pack found.
+    List(Json),
+    /// A command of `plugin` that is not supported yet.
+    #[command(external_subcommand)]
+    Other(Vec<String>),
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    /// The run folder.
+    pub(crate) run: PathBuf,
+}
+
+/// A command whose only choice is its form.
+#[derive(Debug, Args)]
+pub(crate) struct Json {
+    /// Print JSON on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whatever follows a command that is not supported yet.
+#[derive(Debug, Args)]
+pub(crate) struct Rest {
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) rest: Vec<String>,
+}
