@@ -1,11 +1,21 @@
 //! What a run speaks of, and what it keeps.
 //!
-//! [`values`] holds the values that every other crate exchanges: items, rollouts, scored or
-//! undefined components. The rest is the run folder: its versioned records are written here and
-//! read here alone, so that old runs stay readable. Deliberately absent: anything that computes.
+//! `values` holds what every other crate exchanges: items, rollouts, scored or undefined
+//! components. The rest is the run folder: its versioned records are written here and read here
+//! alone, so that old runs stay readable. Deliberately absent: anything that computes, and the
+//! contents of `run.toml`, `lock.toml` and checkpoints, which belong to those who write them.
 
+mod error;
+mod events;
+mod folder;
+mod tensorboard;
 mod values;
 
+pub use error::RecordError;
+pub use events::{
+    Estimate, EvalEvent, Event, Sample, SampleOutput, StartEvent, StepEvent, TaskEval, TaskStep, VERSION,
+};
+pub use folder::{RecordWriter, RunFolder};
 pub use values::{
     Component, Finish, Fuel, GroupScore, Item, Message, ReasonKind, Role, Rollout, Undefined, Value,
 };

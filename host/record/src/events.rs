@@ -1,0 +1,238 @@
+//! `events.jsonl`: what a run did, one JSON object a line.
+//!
+//! A step's line has exactly the fields of [`StepEvent`]; readers of other programs find it by
+//! `"event": "step"`. [`VERSION`] stands in the first line; a reader refuses a newer one.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Fuel;
+
+/// The version of the records in this crate.
+pub const VERSION: u32 = 1;
+
+/// One line of `events.jsonl`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Event {
+    /// The run began; always the first line.
+    Start(StartEvent),
+    /// One optimisation step.
+    Step(StepEvent),
+    /// One evaluation of held-out items.
+    Eval(EvalEvent),
+}
+
+impl Event {
+    /// The optimisation step after which it happened; 0 is before the first.
+    #[must_use]
+    pub fn step(&self) -> u64 {
+        match self {
+            Self::Start(_) => 0,
+            Self::Step(e) => e.step,
+            Self::Eval(e) => e.step,
+        }
+    }
+
+    /// Seconds since 1970 when it was recorded.
+    #[must_use]
+    pub fn time(&self) -> f64 {
+        match self {
+            Self::Start(e) => e.time,
+            Self::Step(e) => e.time,
+            Self::Eval(e) => e.time,
+        }
+    }
+}
+
+/// How the run began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StartEvent {
+    /// [`VERSION`] of the writer.
+    pub version: u32,
+    /// Seconds since 1970.
+    pub time: f64,
+    /// The tasks, in the order of the run file.
+    pub tasks: Vec<String>,
+    /// The run's seed.
+    pub seed: u64,
+    /// Parameters of the policy.
+    pub parameters: u64,
+}
+
+/// One optimisation step.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepEvent {
+    /// Counted from 1.
+    pub step: u64,
+    /// Seconds since 1970.
+    pub time: f64,
+    /// What the step showed of each task that it held.
+    pub tasks: BTreeMap<String, TaskStep>,
+    /// The loss.
+    pub loss: f64,
+    /// Mean of k3 over the completion tokens of tasks with a KL term; 0 where there is none.
+    pub kl: f64,
+    /// Fraction of completion tokens (or sequences) whose ratio was clipped from below.
+    pub clip_low: f64,
+    /// Fraction of completion tokens (or sequences) whose ratio was clipped from above.
+    pub clip_high: f64,
+    /// L2 norm of the gradient before clipping.
+    pub grad_norm: f64,
+    /// The learning rate.
+    pub lr: f64,
+    /// Seconds of each phase.
+    pub seconds: BTreeMap<String, f64>,
+    /// Tokens of each phase.
+    pub tokens: BTreeMap<String, u64>,
+    /// What scoring consumed.
+    pub fuel: Fuel,
+}
+
+/// What one step showed of one task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaskStep {
+    /// Prompts, without those that were left out for their length.
+    pub prompts: u32,
+    /// Prompts left out because they were too long.
+    pub long_prompts: u32,
+    /// Outputs.
+    pub rollouts: u32,
+    /// Outputs that were not excluded.
+    pub valid: u32,
+    /// Mean reward of the valid outputs; none where there is none.
+    pub reward_mean: Option<f64>,
+    /// Standard deviation of the same (over all of them, not within groups).
+    pub reward_std: Option<f64>,
+    /// Mean of each component where it is defined; none where it never is.
+    pub components: BTreeMap<String, Option<f64>>,
+    /// Mean of |advantage| over the valid outputs.
+    pub mean_abs_advantage: f64,
+    /// Mean over outputs of the mean over tokens of the policy's entropy, in nats.
+    pub entropy: Option<f64>,
+    /// Mean tokens of an output.
+    pub completion_length: f64,
+    /// Fraction of outputs that the length limit cut.
+    pub truncated_fraction: f64,
+    /// Fraction of groups whose valid outputs all have the same reward.
+    pub zero_variance_fraction: f64,
+    /// Unbiased pass@k by k, success being a metric component of 1.
+    #[serde(deserialize_with = "by_k")]
+    pub pass_at_k: BTreeMap<u32, f64>,
+    /// Undefined components, by the kind of their reason.
+    pub undefined: BTreeMap<String, u64>,
+}
+
+/// One evaluation of held-out items.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EvalEvent {
+    /// Optimisation steps taken before it.
+    pub step: u64,
+    /// Seconds since 1970.
+    pub time: f64,
+    /// Why: `validation`, or `test` for the tables at the beginning and the end.
+    pub purpose: String,
+    /// Temperature of the sampled outputs; none where only greedy ones were made.
+    pub temperature: Option<f64>,
+    /// By task.
+    pub tasks: BTreeMap<String, TaskEval>,
+    /// Seconds that it took.
+    pub seconds: f64,
+}
+
+/// What an evaluation showed of one task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TaskEval {
+    /// The split.
+    pub split: String,
+    /// Items evaluated.
+    pub items: u32,
+    /// Items left out because their prompts were too long.
+    pub long_prompts: u32,
+    /// The component that `accuracy` is the mean of.
+    pub metric: String,
+    /// Mean of the metric over sampled outputs, items weighing equally.
+    pub sampled: Option<Estimate>,
+    /// The same over greedy outputs.
+    pub greedy: Option<Estimate>,
+    /// Unbiased pass@k by k, over sampled outputs.
+    #[serde(deserialize_with = "by_k")]
+    pub pass_at_k: BTreeMap<u32, f64>,
+    /// Mean token entropy of sampled outputs, in nats, at the evaluation's temperature.
+    pub entropy: Option<f64>,
+    /// Mean of each component over sampled outputs (greedy, where none were sampled).
+    pub components: BTreeMap<String, Option<f64>>,
+    /// Mean tokens of an output.
+    pub completion_length: f64,
+    /// Fraction of outputs that the length limit cut.
+    pub truncated_fraction: f64,
+    /// Undefined components, by the kind of their reason.
+    pub undefined: BTreeMap<String, u64>,
+}
+
+impl TaskEval {
+    /// The accuracy that checkpoints are chosen by: sampled where there is one, else greedy.
+    #[must_use]
+    pub fn accuracy(&self) -> Option<&Estimate> {
+        self.sampled.as_ref().or(self.greedy.as_ref())
+    }
+}
+
+/// Within a tagged enum, serde hands over integer keys as the strings that JSON has.
+fn by_k<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u32, f64>, D::Error> {
+    BTreeMap::<String, f64>::deserialize(deserializer)?
+        .into_iter()
+        .map(|(k, value)| Ok((k.parse().map_err(serde::de::Error::custom)?, value)))
+        .collect()
+}
+
+/// A mean over items and how sure it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The mean.
+    pub mean: f64,
+    /// Its standard error over items.
+    pub standard_error: f64,
+    /// Items with at least one defined output.
+    pub items: u32,
+}
+
+/// One line of `samples.jsonl`: a prompt with what the policy wrote.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The optimisation step that it belongs to.
+    pub step: u64,
+    /// `train`, or an evaluation's purpose.
+    pub purpose: String,
+    /// The task.
+    pub task: String,
+    /// The item's id.
+    pub item: String,
+    /// The prompt as the policy read it.
+    pub prompt: String,
+    /// The reference, if the item has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The outputs.
+    pub outputs: Vec<SampleOutput>,
+}
+
+/// One output of a [`Sample`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SampleOutput {
+    /// What the policy wrote.
+    pub text: String,
+    /// Its tokens.
+    pub tokens: u32,
+    /// Why it ended.
+    pub finish: crate::Finish,
+    /// The weighted sum; none where the output was excluded.
+    pub reward: Option<f64>,
+    /// Its advantage; none in an evaluation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advantage: Option<f64>,
+    /// Its components.
+    pub components: Vec<crate::Component>,
+}
