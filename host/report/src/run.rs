@@ -1,0 +1,485 @@
+//! One run's page: before and after, curves, what could not be scored, sample outputs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use omni_record::{Event, Sample, StartEvent, StepEvent, TaskStep, Value};
+
+use crate::html::{escape, page, table};
+use crate::summary::Summary;
+use crate::svg::{Chart, Series};
+
+/// Points of a step curve that the heavy line averages.
+const SMOOTH: usize = 10;
+
+/// Outputs shown of one sample.
+const SHOWN_OUTPUTS: usize = 4;
+
+/// The page of a run, from its records.
+#[must_use]
+pub fn run_page(name: &str, events: &[Event], samples: &[Sample]) -> String {
+    let start = events.iter().find_map(|event| match event {
+        Event::Start(start) => Some(start),
+        _ => None,
+    });
+    let steps: Vec<&StepEvent> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Step(step) => Some(step),
+            _ => None,
+        })
+        .collect();
+    let tasks = task_names(start, events);
+
+    let mut body = String::new();
+    let _ = write!(body, "<h1>{}</h1>", escape(name));
+    facts(&mut body, start, events, &steps);
+    before_and_after(&mut body, events);
+    curves(&mut body, events, &steps, &tasks);
+    undefined(&mut body, &steps, &tasks);
+    outputs(&mut body, samples, &tasks);
+    page(&format!("{name} – omni-host"), &body)
+}
+
+fn task_names(start: Option<&StartEvent>, events: &[Event]) -> Vec<String> {
+    let mut names = start.map(|start| start.tasks.clone()).unwrap_or_default();
+    let mut seen: BTreeSet<String> = names.iter().cloned().collect();
+    for event in events {
+        let more: Vec<&String> = match event {
+            Event::Step(step) => step.tasks.keys().collect(),
+            Event::Eval(eval) => eval.tasks.keys().collect(),
+            _ => Vec::new(),
+        };
+        for name in more {
+            if seen.insert(name.clone()) {
+                names.push(name.clone());
+            }
+        }
+    }
+    names
+}
+
+fn facts(body: &mut String, start: Option<&StartEvent>, events: &[Event], steps: &[&StepEvent]) {
+    let mut facts = Vec::new();
+    if let Some(start) = start {
+        facts.push(format!("{} parameters", start.parameters));
+        facts.push(format!("seed {}", start.seed));
+    }
+    facts.push(format!("{} steps", steps.len()));
+    let rollouts: u64 = steps
+        .iter()
+        .flat_map(|step| step.tasks.values())
+        .map(|t| u64::from(t.rollouts))
+        .sum();
+    facts.push(format!("{rollouts} outputs"));
+    let training: f64 = steps.iter().flat_map(|step| step.seconds.values()).sum();
+    facts.push(format!("{} in training steps", duration(training)));
+    let evaluating: f64 = events
+        .iter()
+        .map(|event| match event {
+            Event::Eval(eval) => eval.seconds,
+            _ => 0.0,
+        })
+        .sum();
+    if evaluating > 0.0 {
+        facts.push(format!("{} in evaluations", duration(evaluating)));
+    }
+    let _ = write!(
+        body,
+        "<p class=\"facts\">{}</p>",
+        escape(&facts.join(" · "))
+    );
+}
+
+fn duration(seconds: f64) -> String {
+    if seconds < 120.0 {
+        format!("{seconds:.0} s")
+    } else {
+        format!("{:.1} min", seconds / 60.0)
+    }
+}
+
+fn before_and_after(body: &mut String, events: &[Event]) {
+    body.push_str("<h2>Before and after</h2>");
+    let Some(summary) = Summary::of(events) else {
+        body.push_str("<p class=\"none\">Nothing was evaluated.</p>");
+        return;
+    };
+    let head = summary.head();
+    let head: Vec<&str> = head.iter().map(String::as_str).collect();
+    body.push_str(&table(&head, &summary.cells()));
+    let _ = write!(body, "<p class=\"note\">{}</p>", escape(&summary.caption()));
+}
+
+fn curves(body: &mut String, events: &[Event], steps: &[&StepEvent], tasks: &[String]) {
+    body.push_str("<h2>Curves</h2>");
+    if steps.len() > 1 {
+        let _ = write!(
+            body,
+            "<p class=\"note\">Pale lines are single steps, heavy lines the mean of the last \
+             {SMOOTH} that held the task.</p>"
+        );
+    }
+    body.push_str("<div class=\"charts\">");
+    let by_task =
+        |title: &str, y: &str, include: &[f64], pick: &dyn Fn(&TaskStep) -> Option<f64>| {
+            let series = tasks
+                .iter()
+                .map(|task| Series {
+                    name: task.clone(),
+                    points: steps
+                        .iter()
+                        .filter_map(|step| {
+                            let value = pick(step.tasks.get(task)?)?;
+                            Some((step.step as f64, value))
+                        })
+                        .collect(),
+                    marks: false,
+                })
+                .collect();
+            step_chart(title, y, include, series)
+        };
+    let overall =
+        |title: &str, y: &str, include: &[f64], lines: &[(&str, fn(&StepEvent) -> f64)]| {
+            let series = lines
+                .iter()
+                .map(|(name, pick)| Series {
+                    name: (*name).to_owned(),
+                    points: steps
+                        .iter()
+                        .map(|step| (step.step as f64, pick(step)))
+                        .collect(),
+                    marks: false,
+                })
+                .collect();
+            step_chart(title, y, include, series)
+        };
+    let mut charts = vec![
+        by_task(
+            "Reward of training outputs",
+            "mean reward",
+            &[0.0],
+            &|task| task.reward_mean,
+        ),
+        held_out(events, tasks),
+        by_task("Token entropy", "nats", &[0.0], &|task| task.entropy),
+        by_task("Length of outputs", "tokens", &[0.0], &|task| {
+            Some(task.completion_length)
+        }),
+        by_task(
+            "Groups without variance in reward",
+            "fraction",
+            &[0.0, 1.0],
+            &|task| Some(task.zero_variance_fraction),
+        ),
+        by_task(
+            "Outputs cut by the length limit",
+            "fraction",
+            &[0.0],
+            &|task| Some(task.truncated_fraction),
+        ),
+        overall("Loss", "loss", &[], &[("loss", |step| step.loss)]),
+        overall(
+            "Gradient norm before clipping",
+            "L2 norm",
+            &[0.0],
+            &[("norm", |step| step.grad_norm)],
+        ),
+        overall(
+            "Clipped tokens",
+            "fraction",
+            &[0.0],
+            &[
+                ("from below", |step| step.clip_low),
+                ("from above", |step| step.clip_high),
+            ],
+        ),
+        overall("Learning rate", "", &[0.0], &[("lr", |step| step.lr)]),
+        phases(steps),
+    ];
+    // A run without a reference model has no KL to show.
+    if steps.iter().any(|step| step.kl != 0.0) {
+        charts.insert(
+            7,
+            overall(
+                "KL to the reference (k3)",
+                "nats",
+                &[0.0],
+                &[("kl", |step| step.kl)],
+            ),
+        );
+    }
+    for chart in charts {
+        body.push_str(&chart.render());
+    }
+    body.push_str("</div>");
+}
+
+fn step_chart(title: &str, y: &str, include: &[f64], series: Vec<Series>) -> Chart {
+    Chart {
+        title: title.to_owned(),
+        x: "step".to_owned(),
+        y: y.to_owned(),
+        series,
+        smooth: SMOOTH,
+        include: include.to_vec(),
+    }
+}
+
+/// The metric on held-out items: validation during training, and the test split at both ends.
+fn held_out(events: &[Event], tasks: &[String]) -> Chart {
+    let evals: Vec<_> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Eval(eval) => Some(eval),
+            _ => None,
+        })
+        .collect();
+    let purpose = if evals.iter().any(|eval| eval.purpose == "validation") {
+        "validation"
+    } else {
+        "test"
+    };
+    let series = tasks
+        .iter()
+        .map(|task| Series {
+            name: task.clone(),
+            points: evals
+                .iter()
+                .filter(|eval| eval.purpose == purpose)
+                .filter_map(|eval| {
+                    let accuracy = eval.tasks.get(task)?.accuracy()?;
+                    Some((eval.step as f64, accuracy.mean))
+                })
+                .collect(),
+            marks: true,
+        })
+        .collect();
+    let mut chart = step_chart(
+        &format!("Held-out metric ({purpose} split)"),
+        "accuracy or preference",
+        &[0.0],
+        series,
+    );
+    chart.smooth = 0;
+    chart
+}
+
+fn phases(steps: &[&StepEvent]) -> Chart {
+    let names: BTreeSet<&String> = steps.iter().flat_map(|step| step.seconds.keys()).collect();
+    let series = names
+        .into_iter()
+        .map(|name| Series {
+            name: name.clone(),
+            points: steps
+                .iter()
+                .filter_map(|step| Some((step.step as f64, *step.seconds.get(name)?)))
+                .collect(),
+            marks: false,
+        })
+        .collect();
+    step_chart("Time of a step's phases", "seconds", &[0.0], series)
+}
+
+fn undefined(body: &mut String, steps: &[&StepEvent], tasks: &[String]) {
+    body.push_str("<h2>What could not be scored</h2>");
+    let mut counts: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut rollouts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for (task, step) in steps.iter().flat_map(|step| &step.tasks) {
+        let outputs = rollouts.entry(task).or_default();
+        outputs.0 += u64::from(step.rollouts);
+        outputs.1 += u64::from(step.valid);
+        for (kind, count) in &step.undefined {
+            *counts.entry((task, kind)).or_default() += count;
+        }
+    }
+    let kinds: BTreeSet<&str> = counts.keys().map(|(_, kind)| *kind).collect();
+    if kinds.is_empty() {
+        body.push_str("<p class=\"none\">Every component of every training output was scored.</p>");
+        return;
+    }
+    let mut head = vec!["task", "outputs", "excluded"];
+    head.extend(kinds.iter().copied());
+    let rows: Vec<Vec<String>> = tasks
+        .iter()
+        .filter_map(|task| {
+            let (outputs, valid) = rollouts.get(task.as_str())?;
+            let mut row = vec![
+                task.clone(),
+                outputs.to_string(),
+                (outputs - valid).to_string(),
+            ];
+            row.extend(kinds.iter().map(|kind| {
+                counts
+                    .get(&(task.as_str(), *kind))
+                    .copied()
+                    .unwrap_or_default()
+                    .to_string()
+            }));
+            Some(row)
+        })
+        .collect();
+    body.push_str(&table(&head, &rows));
+    body.push_str(
+        "<p class=\"note\">Undefined components of training outputs, by the kind of their reason. \
+         They are left out, never counted as zero.</p>",
+    );
+}
+
+fn outputs(body: &mut String, samples: &[Sample], tasks: &[String]) {
+    body.push_str("<h2>Sample outputs</h2>");
+    if samples.is_empty() {
+        body.push_str("<p class=\"none\">No samples were kept.</p>");
+        return;
+    }
+    for task in tasks {
+        let mut of_task: Vec<&Sample> = samples
+            .iter()
+            .filter(|sample| &sample.task == task)
+            .collect();
+        of_task.sort_by_key(|sample| sample.step);
+        let Some(first) = of_task.first() else {
+            continue;
+        };
+        let _ = write!(body, "<h3>{}</h3>", escape(task));
+        one_sample(body, first);
+        if let Some(last) = of_task.last().filter(|_| of_task.len() > 1) {
+            one_sample(body, last);
+        }
+    }
+}
+
+fn one_sample(body: &mut String, sample: &Sample) {
+    let _ = write!(
+        body,
+        "<details><summary>step {}, {}, item {}</summary><p>Prompt</p><pre>{}</pre>",
+        sample.step,
+        escape(&sample.purpose),
+        escape(&sample.item),
+        escape(&sample.prompt)
+    );
+    if let Some(reference) = &sample.reference {
+        let _ = write!(body, "<p>Reference</p><pre>{}</pre>", escape(reference));
+    }
+    for output in sample.outputs.iter().take(SHOWN_OUTPUTS) {
+        let reward = output
+            .reward
+            .map_or("excluded".to_owned(), |reward| format!("{reward:.3}"));
+        let advantage = output.advantage.map_or(String::new(), |advantage| {
+            format!(", advantage {advantage:+.3}")
+        });
+        let components: Vec<String> = output
+            .components
+            .iter()
+            .map(|component| match &component.value {
+                Value::Scored(score) => format!("{} {score}", component.name),
+                Value::Undefined(why) => {
+                    format!(
+                        "{} undefined ({}: {})",
+                        component.name,
+                        why.kind.as_str(),
+                        why.message
+                    )
+                }
+            })
+            .collect();
+        let _ = write!(
+            body,
+            "<p>Output: reward {}{} <span class=\"note\">{}</span></p><pre>{}</pre>",
+            escape(&reward),
+            escape(&advantage),
+            escape(&components.join(", ")),
+            escape(&output.text)
+        );
+    }
+    body.push_str("</details>");
+}
+
+#[cfg(test)]
+mod tests {
+    use omni_record::{Component, Finish, ReasonKind, SampleOutput, Undefined};
+
+    use super::*;
+
+    fn step(number: u64, reward: f64) -> Event {
+        let task = TaskStep {
+            prompts: 4,
+            rollouts: 32,
+            valid: 30,
+            reward_mean: Some(reward),
+            entropy: Some(1.5),
+            undefined: BTreeMap::from([("fuel".to_owned(), 2)]),
+            ..TaskStep::default()
+        };
+        Event::Step(StepEvent {
+            step: number,
+            tasks: BTreeMap::from([("math".to_owned(), task)]),
+            loss: 0.1,
+            seconds: BTreeMap::from([("generate".to_owned(), 0.2)]),
+            ..StepEvent::default()
+        })
+    }
+
+    fn hostile() -> Sample {
+        Sample {
+            step: 1,
+            purpose: "train".into(),
+            task: "math".into(),
+            item: "\"><img src=x onerror=alert(1)>".into(),
+            prompt: "</pre><script>alert(2)</script>".into(),
+            reference: Some("<svg/onload=alert(3)>".into()),
+            outputs: vec![SampleOutput {
+                text: "</details><iframe>".into(),
+                tokens: 3,
+                finish: Finish::Stop,
+                reward: None,
+                advantage: None,
+                components: vec![Component {
+                    name: "accuracy".into(),
+                    value: Value::Undefined(Undefined {
+                        kind: ReasonKind::Trap,
+                        message: "<b>boom</b>".into(),
+                    }),
+                }],
+            }],
+        }
+    }
+
+    #[test]
+    fn a_page_shows_curves_and_counts() {
+        let page = run_page("demo", &[step(1, 0.2), step(2, 0.4)], &[]);
+        assert!(page.contains("Reward of training outputs"));
+        assert!(page.contains("<td>64</td><td>4</td><td>4</td>"), "{page}");
+        assert!(!page.contains("KL to the reference"));
+    }
+
+    #[test]
+    fn nothing_that_a_model_wrote_becomes_markup() {
+        let page = run_page("<i>name</i>", &[step(1, 0.2)], &[hostile()]);
+        for tag in [
+            "<script",
+            "<img",
+            "<iframe",
+            "<b>",
+            "<i>name",
+            "onload=alert(3)>",
+        ] {
+            assert!(!page.contains(tag), "{tag} in {page}");
+        }
+    }
+
+    #[test]
+    fn the_same_records_give_the_same_bytes() {
+        let events = [step(1, 0.2), step(2, 0.4)];
+        assert_eq!(
+            run_page("a", &events, &[hostile()]),
+            run_page("a", &events, &[hostile()])
+        );
+    }
+
+    #[test]
+    fn an_empty_run_has_a_page_too() {
+        let page = run_page("empty", &[], &[]);
+        assert!(page.contains("Nothing was evaluated") && page.contains("No samples were kept"));
+    }
+}
