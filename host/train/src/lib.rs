@@ -1,1 +1,21 @@
-//! Placeholder.
+//! Training: groups of outputs to rewards, advantages, losses and steps; evaluation; warm-up.
+//!
+//! The policy is seen through [`omni_policy::Policy`], everything else through the traits of
+//! [`outside`], so that losses are tested without a model and the loop without a plugin.
+//! Invariants: an excluded output counts in no mean and no denominator; gradient accumulation
+//! never changes a result; the same seed gives the same bytes, whatever the number of threads and
+//! across a kill and a resume. Deliberately absent: printing, plugins, networks.
+
+pub mod config;
+mod error;
+mod evaluate;
+pub mod outside;
+pub mod reward;
+mod run;
+mod warmup;
+
+pub use config::{ConfigError, Preset, RunConfig, WarmupConfig};
+pub use error::TrainError;
+pub use evaluate::{EvalPlan, Evaluation, evaluate};
+pub use run::{Ending, Summary, TaskSpec, Training, train};
+pub use warmup::{Warmup, WarmupSummary, corpus, warmup};

@@ -1,0 +1,129 @@
+//! Checks that need more than one value's type.
+
+use super::{ConfigError, Optimizer, RunConfig, WarmupConfig};
+
+fn require(ok: bool, key: &str, message: &str) -> Result<(), ConfigError> {
+    if ok { Ok(()) } else { Err(ConfigError::new(key, message)) }
+}
+
+fn finite_at_least(value: f64, low: f64, key: &str) -> Result<(), ConfigError> {
+    require(value.is_finite() && value >= low, key, &format!("must be a number of at least {low}, not {value}"))
+}
+
+impl Optimizer {
+    fn validate(&self) -> Result<(), ConfigError> {
+        finite_at_least(self.lr, 0.0, "optimizer.lr")?;
+        for beta in self.betas {
+            require((0.0..1.0).contains(&beta), "optimizer.betas", "both must lie in [0, 1)")?;
+        }
+        finite_at_least(self.eps, 0.0, "optimizer.eps")?;
+        finite_at_least(self.weight_decay, 0.0, "optimizer.weight_decay")?;
+        finite_at_least(self.max_grad_norm, 0.0, "optimizer.max_grad_norm")
+    }
+}
+
+impl RunConfig {
+    /// Checks ranges, and that tasks are named once.
+    ///
+    /// # Errors
+    /// The first value that is out of its range, by its key.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.policy.model.as_os_str().is_empty() {
+            return Err(ConfigError::new("policy.model", "is missing")
+                .help("name a Hugging Face model folder: [policy] model = \"…\""));
+        }
+        self.optimizer.validate()?;
+        let r = &self.rollout;
+        require(r.prompts_per_batch > 0, "rollout.prompts_per_batch", "must be at least 1")?;
+        require(r.batches_per_phase > 0, "rollout.batches_per_phase", "must be at least 1")?;
+        require(r.group_size > 0, "rollout.group_size", "must be at least 1")?;
+        require(r.max_completion_tokens > 0, "rollout.max_completion_tokens", "must be at least 1")?;
+        require(r.max_prompt_tokens > 0, "rollout.max_prompt_tokens", "must be at least 1")?;
+        require(r.top_p > 0.0 && r.top_p <= 1.0, "rollout.top_p", "must lie in (0, 1]")?;
+        positive_temperature(r.temperature, "rollout.temperature")?;
+        let l = &self.loss;
+        require((0.0..=1.0).contains(&l.epsilon_low), "loss.epsilon_low", "must lie in [0, 1]")?;
+        finite_at_least(l.epsilon_high, 0.0, "loss.epsilon_high")?;
+        finite_at_least(l.beta, 0.0, "loss.beta")?;
+        require(self.advantage.ddof <= 1, "advantage.ddof", "must be 0 or 1")?;
+        finite_at_least(self.advantage.eps, 0.0, "advantage.eps")?;
+        finite_at_least(self.schedule.epochs, 0.0, "schedule.epochs")?;
+        require(self.schedule.epochs > 0.0, "schedule.epochs", "must be above 0")?;
+        positive_temperature(self.eval.temperature, "eval.temperature")?;
+        positive_temperature(self.eval.last.temperature, "eval.final.temperature")?;
+        require(
+            self.eval.every == 0 || self.eval.samples > 0 || self.eval.greedy,
+            "eval.samples",
+            "with no samples and no greedy output there is nothing to evaluate",
+        )?;
+        require(self.checkpoint.keep > 0, "checkpoint.keep", "must be at least 1, or a run could not resume")?;
+        self.validate_tasks()
+    }
+
+    fn validate_tasks(&self) -> Result<(), ConfigError> {
+        if self.task.is_empty() {
+            return Err(ConfigError::new("task", "there is none").help("add a table: [[task]] use = \"…\""));
+        }
+        for (i, task) in self.task.iter().enumerate() {
+            let key = |name: &str| format!("task.{i}.{name}");
+            if task.uses.is_empty() {
+                return Err(ConfigError::new(key("use"), "is missing").help("name a pack's task"));
+            }
+            if self.task[..i].iter().any(|t| t.label() == task.label()) {
+                return Err(ConfigError::new(key("name"), format!("`{}` is the name of two tasks", task.label()))
+                    .help("give one of them another `name`"));
+            }
+            for (component, weight) in &task.rewards {
+                if !(0.0..=1.0).contains(weight) {
+                    return Err(ConfigError::new(
+                        key(&format!("rewards.{component}")),
+                        format!("a weight lies in [0, 1], not {weight}"),
+                    ));
+                }
+            }
+            finite_at_least(task.weight, 0.0, &key("weight"))?;
+            require((0.0..=1.0).contains(&task.fault_limit), &key("fault_limit"), "must lie in [0, 1]")?;
+            if let Some(beta) = task.beta {
+                finite_at_least(beta, 0.0, &key("beta"))?;
+            }
+            if let Some(epsilon) = task.epsilon_low {
+                require((0.0..=1.0).contains(&epsilon), &key("epsilon_low"), "must lie in [0, 1]")?;
+            }
+            if let Some(epsilon) = task.epsilon_high {
+                finite_at_least(epsilon, 0.0, &key("epsilon_high"))?;
+            }
+            if let Some(temperature) = task.temperature {
+                positive_temperature(temperature, &key("temperature"))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Training samples; only evaluation has a greedy form, and that is a switch of its own.
+fn positive_temperature(value: f64, key: &str) -> Result<(), ConfigError> {
+    require(value.is_finite() && value > 0.0, key, &format!("must be above 0, not {value}"))
+}
+
+impl WarmupConfig {
+    /// Checks ranges, and that there is a model to train.
+    ///
+    /// # Errors
+    /// The first value that is out of its range, by its key.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.optimizer.validate()?;
+        require(self.batch > 0, "batch", "must be at least 1")?;
+        require(self.steps > 0, "steps", "must be at least 1")?;
+        if self.from.is_some() && (self.model.is_some() || self.tokenizer.is_some()) {
+            return Err(ConfigError::new("from", "a model that is continued has its shape and its tokenizer")
+                .help("leave out either `from` or the tables `model` and `tokenizer`"));
+        }
+        require(!self.task.is_empty(), "task", "there is none; add a table: [[task]] use = \"…\"")?;
+        for (i, task) in self.task.iter().enumerate() {
+            require(!task.uses.is_empty(), &format!("task.{i}.use"), "is missing; name a pack's task")?;
+            require(task.items > 0, &format!("task.{i}.items"), "must be at least 1")?;
+            finite_at_least(task.weight, 0.0, &format!("task.{i}.weight"))?;
+        }
+        require(self.task.iter().any(|t| t.weight > 0.0), "task", "every weight is 0")
+    }
+}
