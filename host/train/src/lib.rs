@@ -6,9 +6,11 @@
 //! never changes a result; the same seed gives the same bytes, whatever the number of threads and
 //! across a kill and a resume. Deliberately absent: printing, plugins, networks.
 
+pub mod advantage;
 pub mod config;
 mod error;
 mod evaluate;
+pub mod loss;
 pub mod outside;
 pub mod reward;
 mod run;
