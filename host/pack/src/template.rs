@@ -60,7 +60,7 @@ impl Template {
             let rendered = self
                 .environment
                 .get_template(&index.to_string())
-                .and_then(|template| template.render(minijinja::Value::from_serialize(row)))
+                .and_then(|template| template.render(minijinja::value::Serde(row)))
                 .map_err(|error| {
                     let keys = row.as_object().map(|row| row.keys().cloned().collect::<Vec<_>>());
                     let help = format!("the row has {}", keys.unwrap_or_default().join(", "));
