@@ -27,6 +27,16 @@ pub enum RecordError {
         /// What the reader said.
         message: String,
     },
+    /// The checkpoint saw more records than there are.
+    #[error("{}: {found} records, but the checkpoint was written after {expected}", path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+        /// Whole records that it holds.
+        found: usize,
+        /// Records that it held.
+        expected: usize,
+    },
     /// The records are of a newer version.
     #[error("{}: records of version {found}, but this program reads up to {known}; use a newer omni-host", path.display())]
     Version {

@@ -8,7 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::{Event, RecordError, Sample, VERSION, tensorboard};
 
@@ -133,21 +133,15 @@ impl RunFolder {
         read_lines(&self.samples_jsonl())
     }
 
-    /// Cuts the records back to those of `step` and before (none: to nothing), and opens them for
-    /// appending.
+    /// Cuts the records back to where a checkpoint saw them (the default: to nothing), and opens
+    /// them for appending.
     ///
     /// # Errors
-    /// When a file cannot be read or written.
-    pub fn open(&self, step: Option<u64>) -> Result<RecordWriter, RecordError> {
+    /// When a file cannot be read or written, or holds less than the checkpoint saw.
+    pub fn open(&self, at: Position) -> Result<RecordWriter, RecordError> {
         self.create()?;
-        let events: Vec<Event> = match step {
-            Some(step) => self.events()?.into_iter().filter(|e| e.step() <= step).collect(),
-            None => Vec::new(),
-        };
-        let samples: Vec<Sample> = match step {
-            Some(step) => self.samples()?.into_iter().filter(|s| s.step <= step).collect(),
-            None => Vec::new(),
-        };
+        let events = first(self.events_jsonl(), at.events, || self.events())?;
+        let samples = first(self.samples_jsonl(), at.samples, || self.samples())?;
         rewrite(&self.events_jsonl(), &lines(&events))?;
         rewrite(&self.samples_jsonl(), &lines(&samples))?;
         // TensorBoard's file says nothing that the events don't, so it is made from them again.
@@ -156,15 +150,8 @@ impl RunFolder {
             board.extend_from_slice(&tensorboard::records(event));
         }
         rewrite(&self.tensorboard(), &board)?;
-        self.append()
-    }
-
-    /// Opens records that exist for appending, as they are.
-    ///
-    /// # Errors
-    /// When a file cannot be opened.
-    pub fn append(&self) -> Result<RecordWriter, RecordError> {
         Ok(RecordWriter {
+            at,
             events: Appender::open(self.events_jsonl())?,
             samples: Appender::open(self.samples_jsonl())?,
             board: Appender::open(self.tensorboard())?,
@@ -172,21 +159,38 @@ impl RunFolder {
     }
 }
 
+/// How many records there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// Lines of `events.jsonl`.
+    pub events: usize,
+    /// Lines of `samples.jsonl`.
+    pub samples: usize,
+}
+
 /// Appends to the records of a run.
 #[derive(Debug)]
 pub struct RecordWriter {
+    at: Position,
     events: Appender,
     samples: Appender,
     board: Appender,
 }
 
 impl RecordWriter {
+    /// How many records there are.
+    #[must_use]
+    pub fn position(&self) -> Position {
+        self.at
+    }
+
     /// Appends an event, to TensorBoard's file too.
     ///
     /// # Errors
     /// When the disk is full or the file system refuses otherwise.
     pub fn event(&mut self, event: &Event) -> Result<(), RecordError> {
         self.events.append(&line(event))?;
+        self.at.events += 1;
         self.board.append(&tensorboard::records(event))
     }
 
@@ -195,7 +199,9 @@ impl RecordWriter {
     /// # Errors
     /// When the disk is full or the file system refuses otherwise.
     pub fn sample(&mut self, sample: &Sample) -> Result<(), RecordError> {
-        self.samples.append(&line(sample))
+        self.samples.append(&line(sample))?;
+        self.at.samples += 1;
+        Ok(())
     }
 
     /// Waits until everything is on the disk.
@@ -225,6 +231,23 @@ impl Appender {
     fn append(&mut self, bytes: &[u8]) -> Result<(), RecordError> {
         self.file.write_all(bytes).map_err(RecordError::io("write to", &self.path))
     }
+}
+
+/// The first `count` records of a file.
+fn first<T>(
+    path: PathBuf,
+    count: usize,
+    read: impl FnOnce() -> Result<Vec<T>, RecordError>,
+) -> Result<Vec<T>, RecordError> {
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let mut records = read()?;
+    if records.len() < count {
+        return Err(RecordError::Missing { path, found: records.len(), expected: count });
+    }
+    records.truncate(count);
+    Ok(records)
 }
 
 fn line<T: Serialize>(record: &T) -> Vec<u8> {

@@ -15,7 +15,7 @@ pub use error::RecordError;
 pub use events::{
     Estimate, EvalEvent, Event, Sample, SampleOutput, StartEvent, StepEvent, TaskEval, TaskStep, VERSION,
 };
-pub use folder::{RecordWriter, RunFolder};
+pub use folder::{Position, RecordWriter, RunFolder};
 pub use values::{
     Component, Finish, Fuel, GroupScore, Item, Message, ReasonKind, Role, Rollout, Undefined, Value,
 };

@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 
 use omni_record::{
-    Component, Estimate, EvalEvent, Event, Finish, Fuel, ReasonKind, RecordError, RunFolder, Sample, SampleOutput,
+    Component, Estimate, EvalEvent, Event, Finish, Fuel, Position, ReasonKind, RecordError, RunFolder, Sample, SampleOutput,
     StartEvent, StepEvent, TaskEval, TaskStep, Undefined, VERSION, Value,
 };
 
@@ -79,7 +79,7 @@ fn folder() -> (tempfile::TempDir, RunFolder) {
 #[test]
 fn events_and_samples_read_back_as_written() {
     let (_dir, folder) = folder();
-    let mut writer = folder.open(None).unwrap();
+    let mut writer = folder.open(Position::default()).unwrap();
     let events = vec![start(), eval(0), step(1), step(2), eval(2)];
     for event in &events {
         writer.event(event).unwrap();
@@ -93,11 +93,12 @@ fn events_and_samples_read_back_as_written() {
 #[test]
 fn a_resumed_record_is_as_if_the_run_never_died() {
     let (_dir, folder) = folder();
-    let mut writer = folder.open(None).unwrap();
+    let mut writer = folder.open(Position::default()).unwrap();
     for event in [start(), step(1), step(2), eval(2)] {
         writer.event(&event).unwrap();
     }
     writer.sample(&sample(1)).unwrap();
+    let at = writer.position();
     let whole: Vec<Vec<u8>> = files(&folder);
     for event in [step(3), eval(3), step(4)] {
         writer.event(&event).unwrap();
@@ -108,8 +109,10 @@ fn a_resumed_record_is_as_if_the_run_never_died() {
     torn.write_all(b"{\"event\":\"step\",\"ste").unwrap();
 
     assert_eq!(folder.events().unwrap().len(), 7, "the torn line is left out");
-    drop(folder.open(Some(2)).unwrap());
+    drop(folder.open(at).unwrap());
     assert_eq!(files(&folder), whole);
+    let beyond = Position { events: 5, ..at };
+    assert!(matches!(folder.open(beyond), Err(RecordError::Missing { found: 4, expected: 5, .. })));
 }
 
 fn files(folder: &RunFolder) -> Vec<Vec<u8>> {
@@ -126,7 +129,7 @@ fn a_damaged_line_and_a_newer_version_are_named() {
         other => panic!("{other:?}"),
     }
     let newer = StartEvent { version: VERSION + 1, time: 0.0, tasks: vec![], seed: 0, parameters: 0 };
-    let mut writer = folder.open(None).unwrap();
+    let mut writer = folder.open(Position::default()).unwrap();
     writer.event(&Event::Start(newer)).unwrap();
     assert!(matches!(folder.events(), Err(RecordError::Version { .. })));
 }
@@ -150,9 +153,12 @@ fn a_full_disk_is_known_as_such() {
         return;
     }
     let (_dir, folder) = folder();
-    drop(folder.open(None).unwrap());
-    fs::remove_file(folder.events_jsonl()).unwrap();
-    std::os::unix::fs::symlink(full, folder.events_jsonl()).unwrap();
-    let error = folder.append().unwrap().event(&start()).unwrap_err();
+    let mut writer = folder.open(Position::default()).unwrap();
+    writer.event(&start()).unwrap();
+    let at = writer.position();
+    // The file that is written aside, before the records are replaced.
+    std::os::unix::fs::symlink(full, folder.events_jsonl().with_extension("aside")).unwrap();
+    let error = folder.open(at).unwrap_err();
     assert!(error.is_full_disk() && error.to_string().contains("events.jsonl"), "{error}");
+    assert_eq!(folder.events().unwrap(), [start()], "what was there is still there");
 }
