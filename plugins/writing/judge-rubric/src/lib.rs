@@ -5,7 +5,8 @@
 //! `max_words` for its length. Without a rubric the length is free and repetition alone counts.
 //!
 //! A text's grade is the share of required words it holds, less how far it is outside the length
-//! (as a share of the nearer bound), less the share of its words that repeat what just stood there.
+//! (as a share of the nearer bound), less the share of its words that repeat one of the `window`
+//! before or, where they are required, any of the twenty before: lists of them said twice gain nothing.
 //! The better grade wins; grades closer than `margin` are a tie.
 
 use omni_sdk::judge::{Comparison, Judge, Preference, Result, Verdict};
@@ -26,6 +27,9 @@ impl Default for Rubric {
         Self { margin: 0.05, window: 3 }
     }
 }
+
+/// How many words back a required word counts as repeated.
+const REQUIRED_WINDOW: usize = 20;
 
 /// What an item wants of a text.
 #[derive(Debug, Default, Deserialize)]
@@ -77,7 +81,12 @@ impl Rubric {
         } else {
             0.0
         };
-        let repeated = (1..words.len()).filter(|at| words[at.saturating_sub(self.window)..*at].contains(&words[*at])).count();
+        let repeats = |at: usize| {
+            let required = wanted.words.iter().any(|wanted| is_form_of(&words[at], &wanted.to_lowercase()));
+            let window = if required { self.window.max(REQUIRED_WINDOW) } else { self.window };
+            words[at.saturating_sub(window)..at].contains(&words[at])
+        };
+        let repeated = (1..words.len()).filter(|at| repeats(*at)).count();
         coverage - outside - repeated as f64 / words.len() as f64
     }
 }
@@ -113,6 +122,7 @@ mod tests {
             "The red cats play here and here and here and here and here.",
             "Red cat play.",
             "The the the red red cat plays.",
+            "Red cat play. Red cat play.",
             "scatter redder playful things",
             "",
             "...",
