@@ -7,13 +7,23 @@
 //! across a kill and a resume. Deliberately absent: printing, plugins, networks.
 
 pub mod advantage;
+mod checkpoint;
+mod clock;
 pub mod config;
 mod error;
 mod evaluate;
+mod faults;
 pub mod loss;
+mod measure;
 pub mod outside;
+mod phase;
+mod prompts;
+mod random;
 pub mod reward;
+mod rollout;
 mod run;
+mod schedule;
+mod update;
 mod warmup;
 
 pub use config::{ConfigError, Preset, RunConfig, WarmupConfig};

@@ -1,0 +1,394 @@
+//! One rollout phase: prompts, outputs and scores, advantages, and one update for each batch.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use omni_policy::AdamWConfig;
+use omni_record::{Event, Finish, Fuel, SampleOutput, StepEvent, TaskStep, Undefined, Value};
+
+use crate::advantage::{advantages, is_zero_variance};
+use crate::config::{AggregationDenominator, Decay, LogprobSupport};
+use crate::faults;
+use crate::measure::{Components, Mean, PassAtK};
+use crate::outside::{Observation, Phase, Report};
+use crate::prompts::{Made, Prompt, Prompts};
+use crate::reward::Outcome;
+use crate::rollout::{Manner, Rolled, Roller, Seconds};
+use crate::run::Run;
+use crate::schedule::learning_rate;
+use crate::update::{self, Learned, Lesson, Output};
+use crate::{TrainError, clock, evaluate};
+
+/// One optimizer batch of a phase.
+struct Batch {
+    /// Its prompts among the phase's.
+    prompts: Range<usize>,
+    /// Prompts left out for their length, by task.
+    long_prompts: Vec<u32>,
+    /// The tasks that it draws from.
+    tasks: Vec<usize>,
+}
+
+/// What became of one prompt's outputs.
+struct Graded {
+    outcomes: Vec<Outcome>,
+    rewards: Vec<Option<f64>>,
+    advantages: Vec<f64>,
+}
+
+impl Run<'_> {
+    /// Takes the steps of the phase that was decided.
+    pub(crate) fn phase(&mut self) -> Result<(), TrainError> {
+        let decided = self.state.decided.take().unwrap_or_default();
+        self.state.phase_began = self.state.step;
+        let (prompts, batches) = self.gather(&decided)?;
+        let (rolled, seconds) = self.roll(&prompts)?;
+        self.check_faults(&prompts, &rolled)?;
+        let graded = self.grade(&prompts, &rolled, &batches);
+        let lessons: Vec<Vec<Lesson<'_>>> =
+            batches.iter().map(|b| self.lessons(b, &prompts, &rolled, &graded)).collect();
+        let phase_tokens: usize = lessons.iter().map(|l| update::tokens(l)).sum();
+        // The later batches meet a policy that is no longer the one that wrote them.
+        let mut old = vec![None];
+        for batch in lessons.iter().skip(1) {
+            old.push(Some(self.rules.log_probabilities(&mut *self.parts.policy, batch, |_| true)?));
+        }
+        let share = 1.0 / batches.len() as f64;
+        let seconds = Seconds { generate: seconds.generate * share, score: seconds.score * share };
+        for ((batch, lessons), old) in batches.iter().zip(&lessons).zip(&old) {
+            let begun = Instant::now();
+            let dapo_tokens = match self.parts.config.loss.denominator {
+                AggregationDenominator::Batch => update::tokens(lessons),
+                AggregationDenominator::Generation => phase_tokens,
+            };
+            let reference = match &mut self.reference {
+                Some(reference) => {
+                    let wanted = |l: &Lesson<'_>| self.rules.tasks[l.task].beta > 0.0;
+                    Some(self.rules.log_probabilities(&mut **reference, lessons, wanted)?)
+                }
+                None => None,
+            };
+            self.parts.policy.zero_grad();
+            let learned = self.rules.accumulate(
+                &mut *self.parts.policy,
+                lessons,
+                old.as_ref(),
+                reference.as_ref(),
+                dapo_tokens,
+            )?;
+            let (lr, grad_norm) = self.step(lessons)?;
+            let mut event = self.describe(batch, &prompts, &rolled, &graded, lessons, &learned);
+            event.lr = lr;
+            event.grad_norm = grad_norm;
+            event.seconds = [
+                ("generate", seconds.generate),
+                ("score", seconds.score),
+                ("update", begun.elapsed().as_secs_f64()),
+            ]
+            .map(|(name, s)| (name.to_owned(), s))
+            .into();
+            self.observe(&event);
+            self.show(batch, &prompts, &rolled, &graded)?;
+            self.parts.progress.report(Report::Step(&event));
+            self.records.event(&Event::Step(event))?;
+        }
+        Ok(())
+    }
+
+    /// The prompts of all batches, each task's in its own order.
+    fn gather(&mut self, decided: &[Vec<(usize, u32)>]) -> Result<(Vec<Prompt>, Vec<Batch>), TrainError> {
+        let maker = Prompts {
+            config: self.parts.config,
+            tasks: self.parts.tasks,
+            problems: self.parts.problems,
+            tokenizer: self.parts.tokenizer,
+            max_positions: self.parts.policy.max_positions(),
+        };
+        let mut prompts = Vec::new();
+        let mut batches = Vec::new();
+        for shares in decided {
+            let begin = prompts.len();
+            let mut long_prompts = vec![0; self.parts.tasks.len()];
+            for (task, count) in shares {
+                let first = self.state.taken[*task];
+                let positions = first..first + u64::from(*count);
+                self.state.taken[*task] = positions.end;
+                let numbers: Vec<u32> = positions.clone().map(|p| self.orders[*task].item(p)).collect();
+                let items = maker.fetch(*task, &self.parts.config.task[*task].train_split, &numbers)?;
+                for (position, item) in positions.zip(items) {
+                    match maker.make(*task, item, "rollout", position, self.longest)? {
+                        Made::Prompt(prompt) => prompts.push(*prompt),
+                        Made::TooLong => long_prompts[*task] += 1,
+                    }
+                }
+            }
+            let tasks = shares.iter().map(|s| s.0).collect();
+            batches.push(Batch { prompts: begin..prompts.len(), long_prompts, tasks });
+        }
+        Ok((prompts, batches))
+    }
+
+    fn roll(&mut self, prompts: &[Prompt]) -> Result<(Vec<Rolled>, Seconds), TrainError> {
+        let parts = &mut self.parts;
+        let settings = &parts.config.rollout;
+        let truncates = settings.top_k > 0 || settings.top_p < 1.0;
+        let manner = Manner {
+            samples: settings.group_size as usize,
+            temperatures: self.rules.temperatures.clone(),
+            top_k: (settings.top_k > 0).then_some(settings.top_k),
+            top_p: settings.top_p,
+            max_new_tokens: settings.max_completion_tokens as usize,
+            record_kept: truncates && settings.logprob_support == LogprobSupport::Sampled,
+            phase: Phase::Generate,
+        };
+        let roller = Roller {
+            tasks: parts.tasks,
+            tokenizer: parts.tokenizer,
+            scorer: parts.scorer,
+            progress: parts.progress,
+            threads: settings.scoring_threads,
+        };
+        roller.roll(&mut *parts.policy, prompts, &manner)
+    }
+
+    /// Counts outputs that the machinery failed to score; an undefined auxiliary component counts
+    /// too, where it has a weight.
+    fn check_faults(&mut self, prompts: &[Prompt], rolled: &[Rolled]) -> Result<(), TrainError> {
+        for (index, task) in self.parts.tasks.iter().enumerate() {
+            let (mut outputs, mut undefined) = (0, 0);
+            let mut latest: Option<Undefined> = None;
+            for (_, rolled) in prompts.iter().zip(rolled).filter(|(p, _)| p.task == index) {
+                for components in &rolled.score.rollouts {
+                    outputs += 1;
+                    let weighs = |name: &str| task.reward.components.iter().any(|c| c.name == name && c.weight > 0.0);
+                    let fault = components.iter().find_map(|c| match &c.value {
+                        Value::Undefined(why) if weighs(&c.name) => Some(why.clone()),
+                        _ => None,
+                    });
+                    let fault = fault.or_else(|| match task.reward.outcome(components) {
+                        Outcome::Excluded(why) => Some(why),
+                        Outcome::Reward(_) => None,
+                    });
+                    if fault.is_some() {
+                        undefined += 1;
+                        latest = fault;
+                    }
+                }
+            }
+            let limit = self.parts.config.task[index].fault_limit;
+            if let Err(window) = self.state.faults[index].add(outputs, undefined, limit) {
+                let (kind, message) = faults::reason(latest.as_ref());
+                let task = task.name.clone();
+                let (undefined, rollouts) = (window.undefined, window.rollouts);
+                return Err(TrainError::Faults { task, undefined, rollouts, limit, kind, message });
+            }
+        }
+        Ok(())
+    }
+
+    fn grade(&self, prompts: &[Prompt], rolled: &[Rolled], batches: &[Batch]) -> Vec<Graded> {
+        let mut graded: Vec<Graded> = prompts
+            .iter()
+            .zip(rolled)
+            .map(|(prompt, rolled)| {
+                let spec = &self.parts.tasks[prompt.task].reward;
+                let outcomes: Vec<Outcome> = rolled.score.rollouts.iter().map(|c| spec.outcome(c)).collect();
+                let rewards = outcomes.iter().map(Outcome::reward).collect();
+                Graded { outcomes, rewards, advantages: Vec::new() }
+            })
+            .collect();
+        for batch in batches {
+            let groups: Vec<Vec<Option<f64>>> =
+                graded[batch.prompts.clone()].iter().map(|g| g.rewards.clone()).collect();
+            let advantages = advantages(&groups, &self.parts.config.advantage);
+            for (graded, advantages) in graded[batch.prompts.clone()].iter_mut().zip(advantages) {
+                graded.advantages = advantages;
+            }
+        }
+        graded
+    }
+
+    fn lessons<'p>(
+        &self,
+        batch: &Batch,
+        prompts: &'p [Prompt],
+        rolled: &'p [Rolled],
+        graded: &[Graded],
+    ) -> Vec<Lesson<'p>> {
+        let mask = self.parts.config.loss.mask_truncated;
+        batch
+            .prompts
+            .clone()
+            .map(|i| {
+                let valid = graded[i].outcomes.iter().enumerate().filter(|(_, o)| o.reward().is_some());
+                let outputs = valid
+                    .map(|(o, _)| {
+                        let generated = &rolled[i].generated[o];
+                        Output {
+                            tokens: &generated.tokens,
+                            kept: generated.kept.as_deref(),
+                            advantage: graded[i].advantages[o],
+                            masked: mask && !generated.stopped,
+                        }
+                    })
+                    .collect();
+                Lesson { task: prompts[i].task, prompt: &prompts[i].tokens, outputs }
+            })
+            .collect()
+    }
+
+    /// The optimizer's step; a batch without a single valid output moves nothing.
+    fn step(&mut self, lessons: &[Lesson<'_>]) -> Result<(f64, f64), TrainError> {
+        self.state.step += 1;
+        let optimizer = &self.parts.config.optimizer;
+        let lr = learning_rate(optimizer, self.state.step, self.total);
+        if lessons.iter().all(|l| l.outputs.is_empty()) {
+            return Ok((lr, 0.0));
+        }
+        let norm = (optimizer.max_grad_norm > 0.0).then_some(optimizer.max_grad_norm);
+        let stats = self.parts.policy.step(&adamw(optimizer, lr), norm)?;
+        Ok((lr, stats.grad_norm))
+    }
+
+    fn describe(
+        &self,
+        batch: &Batch,
+        prompts: &[Prompt],
+        rolled: &[Rolled],
+        graded: &[Graded],
+        lessons: &[Lesson<'_>],
+        learned: &Learned,
+    ) -> StepEvent {
+        let mut event = StepEvent {
+            step: self.state.step,
+            time: clock::now(),
+            loss: learned.tally.loss,
+            kl: learned.tally.mean_kl(),
+            clip_low: learned.tally.clip_low(),
+            clip_high: learned.tally.clip_high(),
+            ..StepEvent::default()
+        };
+        let (mut prompt_tokens, mut completion_tokens) = (0u64, 0u64);
+        let mut fuel = Fuel::default();
+        for i in batch.prompts.clone() {
+            prompt_tokens += prompts[i].tokens.len() as u64;
+            completion_tokens += rolled[i].generated.iter().map(|g| g.tokens.len() as u64).sum::<u64>();
+            fuel += rolled[i].score.fuel;
+        }
+        event.fuel = fuel;
+        event.tokens = [("prompt", prompt_tokens), ("completion", completion_tokens), ("update", learned.tokens)]
+            .map(|(name, n)| (name.to_owned(), n))
+            .into();
+        for task in &batch.tasks {
+            let name = self.parts.tasks[*task].name.clone();
+            event.tasks.insert(name, self.describe_task(*task, batch, prompts, rolled, graded, lessons, learned));
+        }
+        event
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a phase's parts, each borrowed for itself")]
+    fn describe_task(
+        &self,
+        task: usize,
+        batch: &Batch,
+        prompts: &[Prompt],
+        rolled: &[Rolled],
+        graded: &[Graded],
+        lessons: &[Lesson<'_>],
+        learned: &Learned,
+    ) -> TaskStep {
+        let spec = &self.parts.tasks[task];
+        let [mut reward, mut advantage, mut entropy, mut length, mut truncated, mut zero] = [Mean::default(); 6];
+        let mut components = Components::new(spec);
+        let mut pass_at_k = PassAtK::default();
+        let mut count = TaskStep { long_prompts: batch.long_prompts[task], ..TaskStep::default() };
+        for i in batch.prompts.clone().filter(|i| prompts[*i].task == task) {
+            count.prompts += 1;
+            let lesson = i - batch.prompts.start;
+            for (o, rollout) in rolled[i].rollouts.iter().enumerate() {
+                count.rollouts += 1;
+                length.add(f64::from(rollout.tokens));
+                truncated.add(f64::from(u8::from(rollout.finish == Finish::Length)));
+                components.add(&rolled[i].score.rollouts[o]);
+                if let Some(r) = graded[i].rewards[o] {
+                    reward.add(r);
+                    advantage.add(graded[i].advantages[o].abs());
+                }
+            }
+            count.valid += lessons[lesson].outputs.len() as u32;
+            learned.entropy[lesson].iter().copied().flatten().for_each(|h| entropy.add(h));
+            if !lessons[lesson].outputs.is_empty() {
+                zero.add(f64::from(u8::from(is_zero_variance(&graded[i].rewards))));
+            }
+            pass_at_k.add(spec, &rolled[i].score);
+        }
+        TaskStep {
+            reward_mean: reward.get(),
+            reward_std: reward.deviation(),
+            components: components.means(),
+            mean_abs_advantage: advantage.get().unwrap_or(0.0),
+            entropy: entropy.get(),
+            completion_length: length.get().unwrap_or(0.0),
+            truncated_fraction: truncated.get().unwrap_or(0.0),
+            zero_variance_fraction: zero.get().unwrap_or(0.0),
+            pass_at_k: pass_at_k.means(),
+            undefined: components.undefined,
+            ..count
+        }
+    }
+
+    /// Keeps what the scheduler is to be told.
+    fn observe(&mut self, event: &StepEvent) {
+        for task in self.parts.tasks {
+            let Some(seen) = event.tasks.get(&task.name) else { continue };
+            self.state.observations.push(Observation {
+                task: task.name.clone(),
+                prompts: seen.prompts,
+                mean_reward: seen.reward_mean.unwrap_or(0.0),
+                mean_abs_advantage: seen.mean_abs_advantage,
+                gradient_norm: event.grad_norm,
+                entropy: seen.entropy.unwrap_or(0.0),
+                accuracy: None,
+            });
+        }
+    }
+
+    /// Writes some prompts of a batch to the samples, other places of the batch at every step.
+    fn show(
+        &mut self,
+        batch: &Batch,
+        prompts: &[Prompt],
+        rolled: &[Rolled],
+        graded: &[Graded],
+    ) -> Result<(), TrainError> {
+        let size = batch.prompts.len();
+        let count = (self.parts.config.checkpoint.samples_per_step as usize).min(size);
+        for n in 0..count {
+            let place = (self.state.step as usize).wrapping_mul(count).wrapping_add(n) % size;
+            let i = batch.prompts.start + place;
+            let task = &self.parts.tasks[prompts[i].task];
+            let mut sample = evaluate::sample(task, &prompts[i], &rolled[i], "train", self.state.step);
+            let outputs: &mut Vec<SampleOutput> = &mut sample.outputs;
+            for (output, advantage) in outputs.iter_mut().zip(&graded[i].advantages) {
+                output.advantage = Some(*advantage);
+            }
+            self.records.sample(&sample)?;
+        }
+        Ok(())
+    }
+}
+
+/// The optimizer's settings at a learning rate.
+pub(crate) fn adamw(optimizer: &crate::config::Optimizer, lr: f64) -> AdamWConfig {
+    AdamWConfig {
+        lr,
+        beta1: optimizer.betas[0],
+        beta2: optimizer.betas[1],
+        eps: optimizer.eps,
+        weight_decay: optimizer.weight_decay,
+        decay: match optimizer.decay {
+            Decay::Matrices => omni_policy::Decay::Matrices,
+            Decay::All => omni_policy::Decay::All,
+        },
+    }
+}

@@ -1,0 +1,147 @@
+//! Run files: presets, overrides, what errors say, and that the resolved form reads back.
+
+use std::path::Path;
+
+use omni_train::config::{AggregationDenominator, LossKind, LrSchedule, RatioLevel, UndefinedRule};
+use omni_train::{ConfigError, RunConfig, WarmupConfig};
+
+const MINIMAL: &str = "[policy]\nmodel = \"models/tiny\"\n\n[[task]]\nuse = \"math/math\"\n";
+
+fn resolve(text: &str, overrides: &[&str]) -> Result<RunConfig, ConfigError> {
+    let overrides: Vec<String> = overrides.iter().map(|o| (*o).to_owned()).collect();
+    RunConfig::from_text(text, Path::new("/runs/RUN.toml"), &overrides)
+}
+
+fn error(text: &str, overrides: &[&str]) -> ConfigError {
+    resolve(text, overrides).expect_err("accepted")
+}
+
+#[test]
+fn a_minimal_file_has_the_methods_defaults() {
+    let config = resolve(MINIMAL, &[]).unwrap();
+    assert_eq!((config.loss.kind, config.loss.beta, config.loss.ratio), (LossKind::Grpo, 0.0, RatioLevel::Token));
+    assert_eq!((config.advantage.ddof, config.advantage.eps), (1, 1e-4));
+    assert_eq!(config.loss.denominator, AggregationDenominator::Batch);
+    assert_eq!(config.task[0].undefined, UndefinedRule::Exclude);
+    assert_eq!(config.task[0].label(), "math");
+    assert_eq!(config.policy.model, Path::new("/runs/models/tiny"), "relative to the file");
+}
+
+#[test]
+fn the_papers_preset_is_its_table_5() {
+    let config = resolve(&format!("preset = \"paper\"\n{MINIMAL}"), &[]).unwrap();
+    let r = &config.rollout;
+    assert_eq!((r.max_prompt_tokens, r.max_completion_tokens), (1024, 3072));
+    assert_eq!((r.prompts_per_batch, r.batches_per_phase, r.group_size), (256, 6, 16));
+    assert_eq!((r.temperature, r.top_p, r.top_k), (1.0, 1.0, 50));
+    let o = &config.optimizer;
+    assert_eq!((o.lr, o.schedule, o.max_grad_norm), (1e-6, LrSchedule::Constant, 1.0));
+    let l = &config.loss;
+    assert_eq!((l.beta, l.epsilon_low, l.epsilon_high), (0.0, 0.2, 0.2));
+    assert_eq!(config.schedule.epochs, 3.0);
+    assert_eq!((config.advantage.ddof, config.advantage.eps), (0, 0.0));
+}
+
+#[test]
+fn the_file_stands_above_its_preset_and_overrides_above_both() {
+    let text = format!("preset = \"trl\"\n{MINIMAL}\n[loss]\nepsilon_high = 0.28\n");
+    let config = resolve(&text, &["loss.beta=0.04", "rollout.group_size = 4", "preset=paper"]).unwrap();
+    assert_eq!(config.loss.epsilon_high, 0.28);
+    assert_eq!(config.loss.beta, 0.04);
+    assert_eq!(config.rollout.group_size, 4);
+    assert_eq!(config.rollout.top_k, 50, "an override can choose the preset");
+    assert_eq!(config.loss.kind, LossKind::Grpo);
+}
+
+#[test]
+fn overrides_reach_into_tasks_and_take_bare_words() {
+    let config = resolve(
+        MINIMAL,
+        &["task.math.beta=0.1", "task.0.undefined=omit", "task.math.rewards.format=0.2", "schedule.plugin=schedulers/sequence"],
+    )
+    .unwrap();
+    assert_eq!(config.task[0].beta, Some(0.1));
+    assert_eq!(config.task[0].undefined, UndefinedRule::Omit);
+    assert_eq!(config.task[0].rewards["format"], 0.2);
+    assert_eq!(config.schedule.plugin, "schedulers/sequence");
+}
+
+#[test]
+fn the_resolved_form_reads_back_identically() {
+    let text = format!(
+        "preset = \"quickstart\"\nseed = 9\n{MINIMAL}name = \"sums\"\nconfig = {{ digits = 3, kinds = [\"add\"] }}\n\
+         required = [\"accuracy\"]\nrewards = {{ format = 0.1 }}\ntemperature = 0.7\n\
+         [schedule]\nplugin = \"sequence\"\nconfig = {{ order = [\"sums\"], nested = {{ a = 0.1 }} }}\n"
+    );
+    let config = resolve(&text, &[]).unwrap();
+    let written = config.to_toml().unwrap();
+    assert_eq!(resolve(&written, &[]).unwrap(), config);
+    assert_eq!(resolve(&written, &[]).unwrap().to_toml().unwrap(), written);
+}
+
+#[test]
+fn a_misspelt_key_is_shown_with_its_place_and_what_was_meant() {
+    let e = error(&format!("{MINIMAL}\n[rollout]\ntop_p = 1.0\ngroup_sise = 4\n"), &[]);
+    assert_eq!(
+        e.to_string(),
+        "/runs/RUN.toml:9: `rollout.group_sise`: unknown key `group_sise` (did you mean `group_size`?)"
+    );
+    let e = error(&format!("{MINIMAL}wieght = 2\n"), &[]);
+    assert_eq!(e.to_string(), "/runs/RUN.toml:6: `task.0.wieght`: unknown key `wieght` (did you mean `weight`?)");
+}
+
+#[test]
+fn wrong_values_are_shown_with_their_place() {
+    let e = error(&format!("{MINIMAL}\n[loss]\nkind = \"grop\"\n"), &[]);
+    assert_eq!((e.line, e.key.as_deref()), (Some(8), Some("loss.kind")));
+    assert!(e.to_string().contains("did you mean `grpo`?"), "{e}");
+    let e = error(&format!("{MINIMAL}\n[optimizer]\nlr = \"fast\"\n"), &[]);
+    assert_eq!((e.line, e.key.as_deref()), (Some(8), Some("optimizer.lr")));
+    let e = error(&format!("{MINIMAL}\n[optimizer]\nlr = -1.0\n"), &[]);
+    assert_eq!((e.line, e.key.as_deref()), (Some(8), Some("optimizer.lr")));
+    let e = error(&format!("{MINIMAL}rewards = {{ format = 3.0 }}\n"), &[]);
+    assert_eq!((e.line, e.key.as_deref()), (Some(6), Some("task.0.rewards.format")));
+    let e = error(&format!("{MINIMAL}\n[[task]]\nuse = \"other/math\"\n"), &[]);
+    assert!(e.to_string().contains("`math` is the name of two tasks"), "{e}");
+    let e = error("[policy]\nmodel = \"m\"\n", &[]);
+    assert!(e.to_string().contains("`task`: there is none"), "{e}");
+    let e = error("[policy\nmodel = 1", &[]);
+    assert_eq!(e.line, Some(1));
+}
+
+#[test]
+fn wrong_overrides_are_named() {
+    assert_eq!(error(MINIMAL, &["rollout.group_sise=4"]).to_string(), "`rollout.group_sise`: unknown key `group_sise` (did you mean `group_size`?)");
+    assert!(error(MINIMAL, &["rollout"]).to_string().contains("key=value"));
+    assert!(error(MINIMAL, &["task.qa.beta=1"]).to_string().contains("has no entry `qa`"));
+    assert_eq!(error(MINIMAL, &["rollout.group_size=many"]).key.as_deref(), Some("rollout.group_size"));
+    assert_eq!(error(MINIMAL, &["seed.x=1"]).key.as_deref(), Some("seed.x"));
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let e = RunConfig::resolve(Path::new("/nowhere/RUN.toml"), &[]).unwrap_err();
+    assert!(e.to_string().starts_with("/nowhere/RUN.toml: cannot be read"), "{e}");
+}
+
+#[test]
+fn the_schemas_know_every_table_and_say_what_it_means() {
+    let schema = omni_train::config::schema();
+    for table in ["policy", "optimizer", "rollout", "loss", "advantage", "schedule", "eval", "checkpoint", "task"] {
+        assert!(schema["properties"][table]["description"].is_string(), "{table}");
+    }
+    assert_eq!(schema["additionalProperties"], false);
+    assert!(omni_train::config::warmup_schema()["properties"]["tokenizer"].is_object());
+}
+
+#[test]
+fn a_warm_up_is_of_a_new_model_or_of_an_old_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("WARMUP.toml");
+    std::fs::write(&file, "from = \"models/tiny\"\n[[task]]\nuse = \"math\"\n").unwrap();
+    let config = WarmupConfig::resolve(&file, &["steps=7".to_owned()]).unwrap();
+    assert_eq!((config.steps, config.from), (7, Some(dir.path().join("models/tiny"))));
+    std::fs::write(&file, "from = \"models/tiny\"\n[model]\nlayers = 2\n[[task]]\nuse = \"math\"\n").unwrap();
+    let e = WarmupConfig::resolve(&file, &[]).unwrap_err();
+    assert_eq!((e.line, e.key.as_deref()), (Some(1), Some("from")));
+}
