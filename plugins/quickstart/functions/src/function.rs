@@ -12,15 +12,15 @@ use serde::Deserialize;
 pub enum Family {
     /// `a*x+b`.
     Linear,
-    /// `x+'ka'`.
+    /// `x+'73'`.
     Append,
-    /// `'ka'+x`.
+    /// `'73'+x`.
     Prepend,
     /// `a*x-b`.
     Subtract,
     /// `x*x+b`.
     Square,
-    /// `'ka'+x+'ro'`.
+    /// `'12'+x+'73'`.
     Around,
 }
 
@@ -50,7 +50,7 @@ impl Family {
 pub enum Input {
     /// A whole number.
     Number(i64),
-    /// A text of letters.
+    /// A text of digits.
     Text(String),
 }
 
@@ -82,9 +82,9 @@ impl Function {
             Family::Linear => Self::Linear(rng.range(2, factor), rng.range(0, constant)),
             Family::Subtract => Self::Linear(rng.range(2, factor), -rng.range(1, constant)),
             Family::Square => Self::Square(rng.range(0, constant)),
-            Family::Append => Self::Around(String::new(), syllable(rng)),
-            Family::Prepend => Self::Around(syllable(rng), String::new()),
-            Family::Around => Self::Around(syllable(rng), syllable(rng)),
+            Family::Append => Self::Around(String::new(), digits(rng)),
+            Family::Prepend => Self::Around(digits(rng), String::new()),
+            Family::Around => Self::Around(digits(rng), digits(rng)),
         }
     }
 
@@ -100,7 +100,7 @@ impl Function {
             Self::Around(..) => {
                 let mut texts: Vec<Input> = Vec::new();
                 while texts.len() < 2 + tests {
-                    let text = Input::Text(syllable(rng) + &syllable(rng));
+                    let text = Input::Text(digits(rng));
                     if !texts.contains(&text) {
                         texts.push(text);
                     }
@@ -154,7 +154,7 @@ impl Function {
                 let Some(Input::Number(x)) = shown.last() else { return String::new() };
                 format!("{}-{b}={x}*{x}", x * x + b)
             }
-            Self::Around(before, behind) => format!("{before}.{behind}"),
+            Self::Around(before, behind) => format!("{before}x{behind}"),
         }
     }
 
@@ -192,23 +192,12 @@ impl Function {
     }
 }
 
-const CONSONANTS: &[u8] = b"bdfgklmnprstvz";
-const VOWELS: &[u8] = b"aeiou";
-
-fn syllable(rng: &mut Rng) -> String {
-    let mut letter = |from: &[u8]| rng.choose(from).copied().map_or('a', char::from);
-    [letter(CONSONANTS), letter(VOWELS)].into_iter().collect()
+/// Two digits: texts of digits have one token a digit, whatever the tokenizer merged.
+fn digits(rng: &mut Rng) -> String {
+    format!("{:02}", rng.below(100))
 }
 
-/// The same syllable with the next vowel.
-fn shift(syllable: &str) -> String {
-    let next = |c: char| match c {
-        'a' => 'e',
-        'e' => 'i',
-        'i' => 'o',
-        'o' => 'u',
-        'u' => 'a',
-        other => other,
-    };
-    syllable.chars().map(next).collect()
+/// The same with each digit one further.
+fn shift(digits: &str) -> String {
+    digits.chars().map(|c| if c == '9' { '0' } else { char::from(c as u8 + 1) }).collect()
 }

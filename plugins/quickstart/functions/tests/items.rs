@@ -94,6 +94,25 @@ fn the_same_arguments_give_the_same_items() {
     assert_ne!(items, generator(r#"{"seed": 1}"#).items("train", 3, 20).unwrap());
 }
 
+/// Which function it is: of numbers, its values at 0 and 1; of texts, what it puts on which side.
+fn identity(prompt: &str, assertions: &[String]) -> String {
+    let value = |input: &str| prompt.split_once(&format!("f({input})=")).map(|(_, rest)| rest.split(' ').next().unwrap());
+    if let (Some(zero), Some(one)) = (value("0"), value("1")) {
+        return format!("{zero} {one}");
+    }
+    let pairs: Vec<(&str, &str)> = assertions
+        .iter()
+        .map(|text| text.trim_start_matches("assert f('").trim_end_matches('\'').split_once("') == '").unwrap())
+        .collect();
+    let behind: Option<HashSet<&str>> = pairs.iter().map(|(input, output)| output.strip_prefix(input)).collect();
+    let before: Option<HashSet<&str>> = pairs.iter().map(|(input, output)| output.strip_suffix(input)).collect();
+    match (before.filter(|all| all.len() == 1), behind.filter(|all| all.len() == 1)) {
+        (Some(before), None) => format!("{before:?}+x"),
+        (None, Some(behind)) => format!("x+{behind:?}"),
+        other => panic!("{prompt} {other:?}"),
+    }
+}
+
 #[test]
 fn no_two_splits_share_a_function() {
     let mut splits: Vec<HashSet<String>> = Vec::new();
@@ -101,16 +120,7 @@ fn no_two_splits_share_a_function() {
         let mut seen = HashSet::new();
         for seed in 0..3 {
             for item in generator(&format!(r#"{{"wrong": 0.0, "seed": {seed}}}"#)).items(split, 0, 500).unwrap() {
-                // Examples at 0 and 1 give a linear function away; of texts, what was put around.
-                let prompt = &item.messages[0].content;
-                let value = |input: &str| prompt.split_once(&format!("f({input})=")).map(|(_, rest)| rest.split(' ').next().unwrap());
-                seen.insert(match (value("0"), value("1")) {
-                    (Some(zero), Some(one)) => format!("{zero} {one}"),
-                    _ => {
-                        let (input, output) = prompt.split_once("f('").unwrap().1.split_once("')='").unwrap();
-                        output.split('\'').next().unwrap().replace(input, "x")
-                    }
-                });
+                seen.insert(identity(&item.messages[0].content, &assertions(&item)));
             }
         }
         splits.push(seen);

@@ -73,7 +73,12 @@ impl Sentence {
 
     /// The words put in order, and the sentence.
     pub fn solution(&self) -> Solution {
-        Solution::new(self.words().join(" "), self.text())
+        Solution::new(self.thoughts(), self.text())
+    }
+
+    /// The words in their order; the space makes the first the token that it is in the prompt.
+    fn thoughts(&self) -> String {
+        format!(" {}", self.words().join(" "))
     }
 
     /// The same sentence with other words in the place of so many.
@@ -102,9 +107,9 @@ impl Sentence {
     pub fn mistakes(&self, lacks: usize, vocabulary: usize, rng: &mut Rng) -> Vec<Solution> {
         let forgets = |count: usize, rng: &mut Rng| {
             let lacking = self.lacking(count, vocabulary, rng);
-            [Solution::new(lacking.words().join(" "), lacking.text()), Solution::new(self.words().join(" "), lacking.text())]
+            [Solution::new(lacking.thoughts(), lacking.text()), Solution::new(self.thoughts(), lacking.text())]
         };
-        let words = self.words().join(" ");
+        let words = self.thoughts();
         let mut wrong = Vec::new();
         let lacks = lacks.max(1);
         for count in [lacks, lacks + 1, lacks + 1] {

@@ -55,7 +55,7 @@ fn demonstrations_are_what_they_say() {
                 assert!(score <= 0.5, "{} {text} / {:?}", item.messages[0].content, item.reference);
                 ties += i32::from(score == 0.5);
             }
-            assert!(item.messages[0].content.len() <= 50 && text.len() <= 120, "{text}");
+            assert!(item.messages[0].content.len() <= 50 && text.len() <= 130, "{text}");
         }
         assert!((900..1100).contains(&right) && ties > 100, "{right} right, {ties} ties");
     }

@@ -74,7 +74,8 @@ impl Task for World {
             data.insert("kind".to_owned(), relation.name.into());
             data.insert("accepted".to_owned(), vec![object].into());
             // A wrong memory, a slip after a right one, and an answer that nobody offered.
-            let solution = |remembered: &str, said: &str| Solution::new(format!("{subject} {remembered}"), said);
+            // The spaces make a word here the token that it is in the prompt.
+            let solution = |remembered: &str, said: &str| Solution::new(format!(" {subject} {remembered}"), format!(" {said}"));
             let mut wrong: Vec<_> = others.iter().map(|other| solution(other, other)).collect();
             wrong.extend(others.iter().map(|other| solution(object, other)));
             let absent = known.iter().map(|(_, other)| *other).find(|other| !candidates.contains(other));
