@@ -1,8 +1,13 @@
-//! Reads the reference numbers.
+//! What tests share: reference numbers, a small policy, a small world.
+#![expect(unreachable_pub, reason = "each test binary uses its part")]
+#![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses its part")]
 
 use std::path::PathBuf;
 
 use safetensors::SafeTensors;
+
+pub mod bigram;
+pub mod world;
 
 pub fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
