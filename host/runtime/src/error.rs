@@ -90,6 +90,14 @@ pub enum LoadError {
         /// What there is.
         limit: String,
     },
+    /// An instance of it could not be started within its limits.
+    #[error("the component does not start: {kind}: {reason}")]
+    Start {
+        /// The kind of fault.
+        kind: &'static str,
+        /// What happened.
+        reason: String,
+    },
     /// The compile cache could not be read or written.
     #[error("the compile cache: {0}")]
     Cache(#[from] std::io::Error),

@@ -64,6 +64,18 @@ impl Guest {
         Ok(Self { runtime, label: Arc::new(label), limits, pre })
     }
 
+    /// Starts one instance and looks at its exports' types, which are checked nowhere earlier.
+    pub(crate) fn try_out(
+        &self,
+        check: impl Fn(&mut Store<CallState>, &Instance) -> Result<(), LoadError> + Sync,
+    ) -> Result<(), LoadError> {
+        let call = Call { function: "load", item: "", argument_bytes: 0 };
+        let outcome = self.call(&self.limits, call, |store, instance| Ok(check(store, instance)));
+        outcome.result.unwrap_or_else(|reason| {
+            Err(LoadError::Start { kind: reason.kind.as_str(), reason: reason.message })
+        })
+    }
+
     /// Calls `function` in a fresh store, on a guest thread; waits for one if all are busy.
     ///
     /// A call that the clock stopped is tried once more with no other call running.

@@ -116,6 +116,9 @@ macro_rules! plugin_handle {
             ) -> Result<Self, crate::error::LoadError> {
                 let indices =
                     <$indices>::new(&guest.pre).map_err(super::mismatch($interface))?;
+                guest.try_out(|store, instance| {
+                    indices.load(store, instance).map(drop).map_err(super::mismatch($interface))
+                })?;
                 Ok(Self { shared: std::sync::Arc::new(Shared::new(guest, indices)) })
             }
 

@@ -45,7 +45,7 @@ impl Guest for Hostile {
                 "ask-forever" => return Ok(Turn::Ask(vec![program("print:again")])),
                 "ask-nothing" => return Ok(Turn::Ask(vec![])),
                 "ask-many" => {
-                    return Ok(Turn::Ask((0..100_000).map(|_| program("print:")).collect()));
+                    return Ok(Turn::Ask((0..20_000).map(|_| program("print:")).collect()));
                 }
                 "ask-much" => {
                     let source = "x".repeat(1 << 20);
