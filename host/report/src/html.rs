@@ -54,8 +54,9 @@ pub fn page(title: &str, body: &str) -> String {
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <meta http-equiv=\"Content-Security-Policy\" \
          content=\"default-src 'none'; style-src 'unsafe-inline'\">\
-         <title>{}</title><style>{STYLE}</style></head>\n<body><main>\n{body}\n</main></body></html>\n",
-        escape(title)
+         <title>{}</title><style>{STYLE}{}</style></head>\n<body><main>\n{body}\n</main></body></html>\n",
+        escape(title),
+        crate::svg::STYLE
     )
 }
 
@@ -69,8 +70,6 @@ figure{margin:0;border:1px solid #ddd;border-radius:6px;padding:.6rem}\
 figcaption{font-weight:600}svg{width:100%;height:auto;display:block}\
 .legend{margin:.2rem 0;font-size:.85rem}.legend span{margin-right:.9rem;white-space:nowrap}\
 .legend i{display:inline-block;width:1em;height:.28em;margin-right:.35em;vertical-align:middle}\
-.line{fill:none;stroke-width:2}.pale{fill:none;stroke-width:1;opacity:.28}\
-.grid{stroke:#e6e6e6}.tick{font-size:12px;fill:#555}.axis{font-size:13px;fill:#333}\
 .none,.note{color:#666;font-size:.9rem}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
 th,td{padding:.25rem .7rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}\
@@ -98,9 +97,7 @@ mod tests {
     fn a_page_refers_to_nothing_outside() {
         let page = page("a < b", "<p>x</p>");
         assert!(page.contains("a &lt; b"));
-        for word in [
-            "http://", "https://", "src=", "<script", "<link", "@import", "url(",
-        ] {
+        for word in ["http://", "https://", "src=", "<script", "<link", "@import", "url("] {
             assert!(!page.contains(word), "{word}");
         }
     }

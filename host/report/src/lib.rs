@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use omni_record::{RecordError, RunFolder};
 
-pub use run::run_page;
+pub use run::{run_page, run_picture};
 pub use summary::{Change, Row, Summary};
 
 /// The report could not be made.
@@ -36,6 +36,18 @@ pub enum ReportError {
     },
 }
 
+/// The picture of a run folder's rewards, as the text of an SVG file.
+///
+/// # Errors
+/// When the records cannot be read, or there are none.
+pub fn picture(folder: &Path) -> Result<String, ReportError> {
+    let events = RunFolder::new(folder).events()?;
+    if events.is_empty() {
+        return Err(ReportError::NoRun(folder.to_owned()));
+    }
+    Ok(run_picture(&events))
+}
+
 /// Writes `report.html` of a run folder, and says where it is.
 ///
 /// # Errors
@@ -48,14 +60,10 @@ pub fn write(folder: &Path) -> Result<PathBuf, ReportError> {
     }
     let samples = run.samples()?;
     let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let name = name
-        .file_name()
-        .map_or("run".to_owned(), |name| name.to_string_lossy().into_owned());
+    let name =
+        name.file_name().map_or("run".to_owned(), |name| name.to_string_lossy().into_owned());
     let path = run.report_html();
-    let failed = |source| ReportError::Write {
-        path: path.clone(),
-        source,
-    };
+    let failed = |source| ReportError::Write { path: path.clone(), source };
     // Written aside, so that a full disk leaves the last report whole.
     let aside = path.with_extension("html.aside");
     std::fs::write(&aside, run_page(&name, &events, &samples)).map_err(failed)?;

@@ -41,6 +41,23 @@ pub fn run_page(name: &str, events: &[Event], samples: &[Sample]) -> String {
     page(&format!("{name} – omni-host"), &body)
 }
 
+/// The picture of a run: the reward of its training outputs by task, as an SVG file.
+#[must_use]
+pub fn run_picture(events: &[Event]) -> String {
+    let start = events.iter().find_map(|event| match event {
+        Event::Start(start) => Some(start),
+        _ => None,
+    });
+    let steps: Vec<&StepEvent> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Step(step) => Some(step),
+            _ => None,
+        })
+        .collect();
+    rewards(&steps, &task_names(start, events)).standalone()
+}
+
 fn task_names(start: Option<&StartEvent>, events: &[Event]) -> Vec<String> {
     let mut names = start.map(|start| start.tasks.clone()).unwrap_or_default();
     let mut seen: BTreeSet<String> = names.iter().cloned().collect();
@@ -66,11 +83,8 @@ fn facts(body: &mut String, start: Option<&StartEvent>, events: &[Event], steps:
         facts.push(format!("seed {}", start.seed));
     }
     facts.push(format!("{} steps", steps.len()));
-    let rollouts: u64 = steps
-        .iter()
-        .flat_map(|step| step.tasks.values())
-        .map(|t| u64::from(t.rollouts))
-        .sum();
+    let rollouts: u64 =
+        steps.iter().flat_map(|step| step.tasks.values()).map(|t| u64::from(t.rollouts)).sum();
     facts.push(format!("{rollouts} outputs"));
     let training: f64 = steps.iter().flat_map(|step| step.seconds.values()).sum();
     facts.push(format!("{} in training steps", duration(training)));
@@ -84,19 +98,11 @@ fn facts(body: &mut String, start: Option<&StartEvent>, events: &[Event], steps:
     if evaluating > 0.0 {
         facts.push(format!("{} in evaluations", duration(evaluating)));
     }
-    let _ = write!(
-        body,
-        "<p class=\"facts\">{}</p>",
-        escape(&facts.join(" · "))
-    );
+    let _ = write!(body, "<p class=\"facts\">{}</p>", escape(&facts.join(" · ")));
 }
 
 fn duration(seconds: f64) -> String {
-    if seconds < 120.0 {
-        format!("{seconds:.0} s")
-    } else {
-        format!("{:.1} min", seconds / 60.0)
-    }
+    if seconds < 120.0 { format!("{seconds:.0} s") } else { format!("{:.1} min", seconds / 60.0) }
 }
 
 fn before_and_after(body: &mut String, events: &[Event]) {
@@ -111,6 +117,37 @@ fn before_and_after(body: &mut String, events: &[Event]) {
     let _ = write!(body, "<p class=\"note\">{}</p>", escape(&summary.caption()));
 }
 
+/// What a curve takes of a task's step.
+type Pick<'a> = &'a dyn Fn(&TaskStep) -> Option<f64>;
+
+fn rewards(steps: &[&StepEvent], tasks: &[String]) -> Chart {
+    let (title, y) = ("Reward of training outputs", "mean reward");
+    by_task(steps, tasks, title, y, &[0.0], &|task| task.reward_mean)
+}
+
+/// One line a task.
+fn by_task(
+    steps: &[&StepEvent],
+    tasks: &[String],
+    title: &str,
+    y: &str,
+    include: &[f64],
+    pick: Pick<'_>,
+) -> Chart {
+    let series = tasks
+        .iter()
+        .map(|task| Series {
+            name: task.clone(),
+            points: steps
+                .iter()
+                .filter_map(|step| Some((step.step as f64, pick(step.tasks.get(task)?)?)))
+                .collect(),
+            marks: false,
+        })
+        .collect();
+    step_chart(title, y, include, series)
+}
+
 fn curves(body: &mut String, events: &[Event], steps: &[&StepEvent], tasks: &[String]) {
     body.push_str("<h2>Curves</h2>");
     if steps.len() > 1 {
@@ -121,63 +158,32 @@ fn curves(body: &mut String, events: &[Event], steps: &[&StepEvent], tasks: &[St
         );
     }
     body.push_str("<div class=\"charts\">");
-    let by_task =
-        |title: &str, y: &str, include: &[f64], pick: &dyn Fn(&TaskStep) -> Option<f64>| {
-            let series = tasks
-                .iter()
-                .map(|task| Series {
-                    name: task.clone(),
-                    points: steps
-                        .iter()
-                        .filter_map(|step| {
-                            let value = pick(step.tasks.get(task)?)?;
-                            Some((step.step as f64, value))
-                        })
-                        .collect(),
-                    marks: false,
-                })
-                .collect();
-            step_chart(title, y, include, series)
-        };
+    let by_task = |title: &str, y: &str, include: &[f64], pick: Pick<'_>| {
+        by_task(steps, tasks, title, y, include, pick)
+    };
     let overall =
         |title: &str, y: &str, include: &[f64], lines: &[(&str, fn(&StepEvent) -> f64)]| {
             let series = lines
                 .iter()
                 .map(|(name, pick)| Series {
                     name: (*name).to_owned(),
-                    points: steps
-                        .iter()
-                        .map(|step| (step.step as f64, pick(step)))
-                        .collect(),
+                    points: steps.iter().map(|step| (step.step as f64, pick(step))).collect(),
                     marks: false,
                 })
                 .collect();
             step_chart(title, y, include, series)
         };
     let mut charts = vec![
-        by_task(
-            "Reward of training outputs",
-            "mean reward",
-            &[0.0],
-            &|task| task.reward_mean,
-        ),
+        rewards(steps, tasks),
         held_out(events, tasks),
         by_task("Token entropy", "nats", &[0.0], &|task| task.entropy),
-        by_task("Length of outputs", "tokens", &[0.0], &|task| {
-            Some(task.completion_length)
+        by_task("Length of outputs", "tokens", &[0.0], &|task| Some(task.completion_length)),
+        by_task("Groups without variance in reward", "fraction", &[0.0, 1.0], &|task| {
+            Some(task.zero_variance_fraction)
         }),
-        by_task(
-            "Groups without variance in reward",
-            "fraction",
-            &[0.0, 1.0],
-            &|task| Some(task.zero_variance_fraction),
-        ),
-        by_task(
-            "Outputs cut by the length limit",
-            "fraction",
-            &[0.0],
-            &|task| Some(task.truncated_fraction),
-        ),
+        by_task("Outputs cut by the length limit", "fraction", &[0.0], &|task| {
+            Some(task.truncated_fraction)
+        }),
         overall("Loss", "loss", &[], &[("loss", |step| step.loss)]),
         overall(
             "Gradient norm before clipping",
@@ -189,10 +195,7 @@ fn curves(body: &mut String, events: &[Event], steps: &[&StepEvent], tasks: &[St
             "Clipped tokens",
             "fraction",
             &[0.0],
-            &[
-                ("from below", |step| step.clip_low),
-                ("from above", |step| step.clip_high),
-            ],
+            &[("from below", |step| step.clip_low), ("from above", |step| step.clip_high)],
         ),
         overall("Learning rate", "", &[0.0], &[("lr", |step| step.lr)]),
         phases(steps),
@@ -201,12 +204,7 @@ fn curves(body: &mut String, events: &[Event], steps: &[&StepEvent], tasks: &[St
     if steps.iter().any(|step| step.kl != 0.0) {
         charts.insert(
             7,
-            overall(
-                "KL to the reference (k3)",
-                "nats",
-                &[0.0],
-                &[("kl", |step| step.kl)],
-            ),
+            overall("KL to the reference (k3)", "nats", &[0.0], &[("kl", |step| step.kl)]),
         );
     }
     for chart in charts {
@@ -235,11 +233,8 @@ fn held_out(events: &[Event], tasks: &[String]) -> Chart {
             _ => None,
         })
         .collect();
-    let purpose = if evals.iter().any(|eval| eval.purpose == "validation") {
-        "validation"
-    } else {
-        "test"
-    };
+    let purpose =
+        if evals.iter().any(|eval| eval.purpose == "validation") { "validation" } else { "test" };
     let series = tasks
         .iter()
         .map(|task| Series {
@@ -304,17 +299,9 @@ fn undefined(body: &mut String, steps: &[&StepEvent], tasks: &[String]) {
         .iter()
         .filter_map(|task| {
             let (outputs, valid) = rollouts.get(task.as_str())?;
-            let mut row = vec![
-                task.clone(),
-                outputs.to_string(),
-                (outputs - valid).to_string(),
-            ];
+            let mut row = vec![task.clone(), outputs.to_string(), (outputs - valid).to_string()];
             row.extend(kinds.iter().map(|kind| {
-                counts
-                    .get(&(task.as_str(), *kind))
-                    .copied()
-                    .unwrap_or_default()
-                    .to_string()
+                counts.get(&(task.as_str(), *kind)).copied().unwrap_or_default().to_string()
             }));
             Some(row)
         })
@@ -333,10 +320,8 @@ fn outputs(body: &mut String, samples: &[Sample], tasks: &[String]) {
         return;
     }
     for task in tasks {
-        let mut of_task: Vec<&Sample> = samples
-            .iter()
-            .filter(|sample| &sample.task == task)
-            .collect();
+        let mut of_task: Vec<&Sample> =
+            samples.iter().filter(|sample| &sample.task == task).collect();
         of_task.sort_by_key(|sample| sample.step);
         let Some(first) = of_task.first() else {
             continue;
@@ -362,24 +347,17 @@ fn one_sample(body: &mut String, sample: &Sample) {
         let _ = write!(body, "<p>Reference</p><pre>{}</pre>", escape(reference));
     }
     for output in sample.outputs.iter().take(SHOWN_OUTPUTS) {
-        let reward = output
-            .reward
-            .map_or("excluded".to_owned(), |reward| format!("{reward:.3}"));
-        let advantage = output.advantage.map_or(String::new(), |advantage| {
-            format!(", advantage {advantage:+.3}")
-        });
+        let reward = output.reward.map_or("excluded".to_owned(), |reward| format!("{reward:.3}"));
+        let advantage = output
+            .advantage
+            .map_or(String::new(), |advantage| format!(", advantage {advantage:+.3}"));
         let components: Vec<String> = output
             .components
             .iter()
             .map(|component| match &component.value {
                 Value::Scored(score) => format!("{} {score}", component.name),
                 Value::Undefined(why) => {
-                    format!(
-                        "{} undefined ({}: {})",
-                        component.name,
-                        why.kind.as_str(),
-                        why.message
-                    )
+                    format!("{} undefined ({}: {})", component.name, why.kind.as_str(), why.message)
                 }
             })
             .collect();
@@ -456,14 +434,7 @@ mod tests {
     #[test]
     fn nothing_that_a_model_wrote_becomes_markup() {
         let page = run_page("<i>name</i>", &[step(1, 0.2)], &[hostile()]);
-        for tag in [
-            "<script",
-            "<img",
-            "<iframe",
-            "<b>",
-            "<i>name",
-            "onload=alert(3)>",
-        ] {
+        for tag in ["<script", "<img", "<iframe", "<b>", "<i>name", "onload=alert(3)>"] {
             assert!(!page.contains(tag), "{tag} in {page}");
         }
     }
@@ -471,10 +442,7 @@ mod tests {
     #[test]
     fn the_same_records_give_the_same_bytes() {
         let events = [step(1, 0.2), step(2, 0.4)];
-        assert_eq!(
-            run_page("a", &events, &[hostile()]),
-            run_page("a", &events, &[hostile()])
-        );
+        assert_eq!(run_page("a", &events, &[hostile()]), run_page("a", &events, &[hostile()]));
     }
 
     #[test]

@@ -115,11 +115,7 @@ impl Summary {
         };
         let k = self.rows.iter().find_map(|row| row.pass.map(|(k, _, _)| k));
         let mut head = vec!["task".to_owned(), "metric".into(), "items".into()];
-        head.extend([
-            format!("{sampled}: before"),
-            "after".into(),
-            "change".into(),
-        ]);
+        head.extend([format!("{sampled}: before"), "after".into(), "change".into()]);
         head.extend(["greedy: before".to_owned(), "after".into(), "change".into()]);
         if let Some(k) = k {
             head.extend([format!("pass@{k}: before"), "after".into()]);
@@ -164,10 +160,16 @@ impl Summary {
         cells
     }
 
+    /// True where there is nothing to compare with.
+    #[must_use]
+    pub fn is_single(&self) -> bool {
+        self.first_step == self.last_step
+    }
+
     /// One sentence that says what is compared.
     #[must_use]
     pub fn caption(&self) -> String {
-        if self.first_step == self.last_step {
+        if self.is_single() {
             return format!("{} split, at step {}", self.purpose, self.first_step);
         }
         format!(
@@ -207,11 +209,7 @@ fn row(task: String, before: Option<&TaskEval>, after: Option<&TaskEval>) -> Opt
 
 fn estimate(value: Option<Estimate>) -> String {
     value.map_or("–".to_owned(), |value| {
-        format!(
-            "{:.1} ± {:.1}",
-            100.0 * value.mean,
-            100.0 * value.standard_error
-        )
+        format!("{:.1} ± {:.1}", 100.0 * value.mean, 100.0 * value.standard_error)
     })
 }
 
@@ -236,11 +234,7 @@ mod tests {
             .iter()
             .zip(means)
             .map(|(name, mean)| {
-                let sampled = Some(Estimate {
-                    mean,
-                    standard_error: 0.01,
-                    items: 100,
-                });
+                let sampled = Some(Estimate { mean, standard_error: 0.01, items: 100 });
                 let eval = TaskEval {
                     metric: "accuracy".into(),
                     items: 100,
@@ -272,12 +266,7 @@ mod tests {
 
     #[test]
     fn first_and_last_are_compared_in_the_runs_order() {
-        let events = [
-            start(),
-            eval(0, [0.2, 0.4]),
-            eval(5, [0.9, 0.9]),
-            eval(9, [0.5, 0.4]),
-        ];
+        let events = [start(), eval(0, [0.2, 0.4]), eval(5, [0.9, 0.9]), eval(9, [0.5, 0.4])];
         let summary = Summary::of(&events).unwrap();
         let cells = summary.cells();
         assert_eq!(cells[0][0], "math");

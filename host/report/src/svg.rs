@@ -14,10 +14,14 @@ const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 42.0;
 
+/// How a chart's parts look, for the page and for a picture of its own.
+pub(crate) const STYLE: &str = "\
+.line{fill:none;stroke-width:2}.pale{fill:none;stroke-width:1;opacity:.28}\
+.grid{stroke:#e6e6e6}.tick{font-size:12px;fill:#555}.axis{font-size:13px;fill:#333}";
+
 /// Line colours, in the order of the series.
-pub const COLOURS: [&str; 8] = [
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5d4037", "#222222",
-];
+pub const COLOURS: [&str; 8] =
+    ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#5d4037", "#222222"];
 
 /// One line of a chart.
 #[derive(Clone, Debug, Default)]
@@ -51,21 +55,14 @@ impl Chart {
     /// True where no series has a finite point.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self
-            .series
-            .iter()
-            .any(|series| series.points.iter().any(finite))
+        !self.series.iter().any(|series| series.points.iter().any(finite))
     }
 
     /// The chart as a `<figure>` with legend and SVG.
     #[must_use]
     pub fn render(&self) -> String {
         let mut out = String::new();
-        let _ = write!(
-            out,
-            "<figure><figcaption>{}</figcaption>",
-            escape(&self.title)
-        );
+        let _ = write!(out, "<figure><figcaption>{}</figcaption>", escape(&self.title));
         if self.is_empty() {
             out.push_str("<p class=\"none\">No values were recorded.</p></figure>");
             return out;
@@ -73,6 +70,39 @@ impl Chart {
         self.legend(&mut out);
         self.draw(&mut out);
         out.push_str("</figure>");
+        out
+    }
+
+    /// The chart as an SVG file of its own, its title and legend drawn into it.
+    #[must_use]
+    pub fn standalone(&self) -> String {
+        let band = 52.0;
+        let mut drawn = String::new();
+        if !self.is_empty() {
+            self.draw(&mut drawn);
+        }
+        let mut out = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {}\" \
+             font-family=\"system-ui,sans-serif\"><style>{STYLE}</style>\
+             <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\
+             <text x=\"{LEFT}\" y=\"20\" font-size=\"15\" font-weight=\"600\">{}</text>",
+            HEIGHT + band,
+            escape(&self.title)
+        );
+        let mut x = LEFT;
+        for (index, series) in self.series.iter().enumerate() {
+            let _ = write!(
+                out,
+                "<rect x=\"{x:.0}\" y=\"34\" width=\"14\" height=\"4\" fill=\"{}\"/>\
+                 <text x=\"{:.0}\" y=\"41\" font-size=\"13\">{}</text>",
+                COLOURS[index % COLOURS.len()],
+                x + 19.0,
+                escape(&series.name)
+            );
+            // Names are of about this width at this size; no font is measured.
+            x += 36.0 + 7.5 * series.name.chars().count() as f64;
+        }
+        let _ = write!(out, "<g transform=\"translate(0 {band})\">{drawn}</g></svg>\n");
         out
     }
 
@@ -93,23 +123,16 @@ impl Chart {
     }
 
     fn draw(&self, out: &mut String) {
-        let points = || {
-            self.series
-                .iter()
-                .flat_map(|series| &series.points)
-                .filter(|p| finite(p))
-        };
+        let points = || self.series.iter().flat_map(|series| &series.points).filter(|p| finite(p));
         let (x0, x1) = widen(range(points().map(|p| p.0)));
-        let ticks_y = Ticks::over(range(
-            points().map(|p| p.1).chain(self.include.iter().copied()),
-        ));
+        let ticks_y = Ticks::over(range(points().map(|p| p.1).chain(self.include.iter().copied())));
         let (y0, y1) = (ticks_y.low(), ticks_y.high());
         let px = |x: f64| LEFT + (x - x0) / (x1 - x0) * (WIDTH - LEFT - RIGHT);
         let py = |y: f64| HEIGHT - BOTTOM - (y - y0) / (y1 - y0) * (HEIGHT - TOP - BOTTOM);
 
         let _ = write!(
             out,
-            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">",
+            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" width=\"100%\" role=\"img\" aria-label=\"{}\">",
             escape(&self.title)
         );
         for (value, label) in ticks_y.labels() {
@@ -151,14 +174,7 @@ impl Chart {
             let class = if smooth { "pale" } else { "line" };
             path(out, &series.points, class, colour, &px, &py);
             if smooth {
-                path(
-                    out,
-                    &running_mean(&series.points, self.smooth),
-                    "line",
-                    colour,
-                    &px,
-                    &py,
-                );
+                path(out, &running_mean(&series.points, self.smooth), "line", colour, &px, &py);
             }
             if series.marks || series.points.len() == 1 {
                 for point in series.points.iter().filter(|p| finite(p)) {
@@ -192,10 +208,7 @@ fn path(
         }
         pen_down = finite(point);
     }
-    let _ = write!(
-        out,
-        "<path class=\"{class}\" stroke=\"{colour}\" d=\"{line}\"/>"
-    );
+    let _ = write!(out, "<path class=\"{class}\" stroke=\"{colour}\" d=\"{line}\"/>");
 }
 
 fn finite(point: &(f64, f64)) -> bool {
@@ -210,10 +223,7 @@ fn running_mean(points: &[(f64, f64)], window: usize) -> Vec<(f64, f64)> {
         .enumerate()
         .map(|(index, point)| {
             let last = &finite[(index + 1).saturating_sub(window)..=index];
-            (
-                point.0,
-                last.iter().map(|p| p.1).sum::<f64>() / last.len() as f64,
-            )
+            (point.0, last.iter().map(|p| p.1).sum::<f64>() / last.len() as f64)
         })
         .collect()
 }
@@ -273,11 +283,7 @@ impl Ticks {
         let fraction = self.step.log10().floor();
         // 2.5 needs one digit more than its magnitude says.
         let extra = usize::from((self.step / 10f64.powf(fraction) - 2.5).abs() < 1e-6);
-        let digits = if fraction < 0.0 {
-            -fraction as usize
-        } else {
-            0
-        } + extra;
+        let digits = if fraction < 0.0 { -fraction as usize } else { 0 } + extra;
         (self.first..=self.last)
             .map(|index| {
                 let value = index as f64 * self.step;
@@ -299,11 +305,7 @@ mod tests {
     fn chart(points: Vec<(f64, f64)>) -> Chart {
         Chart {
             title: "t".into(),
-            series: vec![Series {
-                name: "s".into(),
-                points,
-                marks: false,
-            }],
+            series: vec![Series { name: "s".into(), points, marks: false }],
             ..Chart::default()
         }
     }
@@ -311,21 +313,11 @@ mod tests {
     #[test]
     fn ticks_are_round_and_cover_the_range() {
         let labels = |low, high| {
-            Ticks::over((low, high))
-                .labels()
-                .into_iter()
-                .map(|(_, l)| l)
-                .collect::<Vec<_>>()
+            Ticks::over((low, high)).labels().into_iter().map(|(_, l)| l).collect::<Vec<_>>()
         };
         assert_eq!(labels(0.0, 1.0), ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]);
-        assert_eq!(
-            labels(0.0, 12.0),
-            ["0.0", "2.5", "5.0", "7.5", "10.0", "12.5"]
-        );
-        assert_eq!(
-            labels(-0.03, 0.01).first().map(String::as_str),
-            Some("-0.03")
-        );
+        assert_eq!(labels(0.0, 12.0), ["0.0", "2.5", "5.0", "7.5", "10.0", "12.5"]);
+        assert_eq!(labels(-0.03, 0.01).first().map(String::as_str), Some("-0.03"));
         for (low, high) in [(3.0, 3.0), (0.0, 0.0), (-5.0, 1e7), (1e-9, 2e-9)] {
             let ticks = Ticks::over((low, high));
             assert!(ticks.low() <= low && ticks.high() >= high, "{low} {high}");
@@ -351,23 +343,14 @@ mod tests {
     fn names_are_escaped() {
         let mut hostile = chart(vec![(0.0, 1.0), (1.0, 2.0)]);
         hostile.title = "<script>alert(1)</script>".into();
-        hostile.series.push(Series {
-            name: "\"><b>".into(),
-            ..Series::default()
-        });
+        hostile.series.push(Series { name: "\"><b>".into(), ..Series::default() });
         let drawn = hostile.render();
-        assert!(
-            !drawn.contains("<script>") && !drawn.contains("<b>"),
-            "{drawn}"
-        );
+        assert!(!drawn.contains("<script>") && !drawn.contains("<b>"), "{drawn}");
     }
 
     #[test]
     fn the_heavy_line_is_a_running_mean() {
         let points: Vec<_> = (0..4).map(|i| (f64::from(i), f64::from(i))).collect();
-        assert_eq!(
-            running_mean(&points, 2),
-            [(0.0, 0.0), (1.0, 0.5), (2.0, 1.5), (3.0, 2.5)]
-        );
+        assert_eq!(running_mean(&points, 2), [(0.0, 0.0), (1.0, 0.5), (2.0, 1.5), (3.0, 2.5)]);
     }
 }

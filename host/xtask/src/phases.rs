@@ -22,10 +22,7 @@ struct Row {
 
 impl Phases {
     pub(crate) fn new() -> Self {
-        Self {
-            started: Instant::now(),
-            rows: Vec::new(),
-        }
+        Self { started: Instant::now(), rows: Vec::new() }
     }
 
     /// Runs a phase that the rest needs.
@@ -34,11 +31,7 @@ impl Phases {
         let started = Instant::now();
         let result = work();
         let failure = result.as_ref().err().map(|error| format!("{error:#}"));
-        self.rows.push(Row {
-            name: name.to_owned(),
-            took: started.elapsed(),
-            failure,
-        });
+        self.rows.push(Row { name: name.to_owned(), took: started.elapsed(), failure });
         result
     }
 
@@ -56,40 +49,17 @@ impl Phases {
         }
         say("\nminutes  phase");
         for row in &self.rows {
-            let mark = if row.failure.is_some() {
-                "  FAILED"
-            } else {
-                ""
-            };
-            say(&format!(
-                "{:>7.2}  {}{mark}",
-                row.took.as_secs_f64() / 60.0,
-                row.name
-            ));
+            let mark = if row.failure.is_some() { "  FAILED" } else { "" };
+            say(&format!("{:>7.2}  {}{mark}", row.took.as_secs_f64() / 60.0, row.name));
         }
-        say(&format!(
-            "{:>7.2}  in all",
-            self.started.elapsed().as_secs_f64() / 60.0
-        ));
-        let failed: Vec<&Row> = self
-            .rows
-            .iter()
-            .filter(|row| row.failure.is_some())
-            .collect();
-        say(&format!(
-            "phases: {} passed; {} failed",
-            self.rows.len() - failed.len(),
-            failed.len()
-        ));
+        say(&format!("{:>7.2}  in all", self.started.elapsed().as_secs_f64() / 60.0));
+        let failed: Vec<&Row> = self.rows.iter().filter(|row| row.failure.is_some()).collect();
+        say(&format!("phases: {} passed; {} failed", self.rows.len() - failed.len(), failed.len()));
         if failed.is_empty() {
             return Ok(());
         }
         for row in &failed {
-            say(&format!(
-                "  {}: {}",
-                row.name,
-                row.failure.as_deref().unwrap_or_default()
-            ));
+            say(&format!("  {}: {}", row.name, row.failure.as_deref().unwrap_or_default()));
         }
         bail!("{} of {} phases failed", failed.len(), self.rows.len())
     }

@@ -28,13 +28,7 @@ pub(crate) fn build(workspace: &Workspace, phases: &mut Phases) -> Result<()> {
 /// Builds the first-party packs with the built binary, as a stranger's are built.
 pub(crate) fn packs(workspace: &Workspace, phases: &mut Phases) -> Result<()> {
     phases.need("build packs", || {
-        workspace.host(&[
-            "pack",
-            "build",
-            "plugins",
-            "--out",
-            &text(&workspace.packs()),
-        ])
+        workspace.host(&["pack", "build", "plugins", "--out", &text(&workspace.packs())])
     })
 }
 
@@ -54,21 +48,12 @@ pub(crate) fn run(workspace: &Workspace, phases: &mut Phases) -> Result<()> {
         })?;
     }
     phases.check("tests", || {
-        workspace.cargo(&[
-            "test",
-            "--release",
-            "--locked",
-            "--workspace",
-            "--no-fail-fast",
-        ])
+        workspace.cargo(&["test", "--release", "--locked", "--workspace", "--no-fail-fast"])
     });
     for folder in workspace.guest_workspaces() {
         let name = format!("tests of {}", relative(workspace, &folder));
         phases.check(&name, || {
-            workspace.cargo_in(
-                &folder,
-                &["test", "--release", "--workspace", "--no-fail-fast"],
-            )
+            workspace.cargo_in(&folder, &["test", "--release", "--workspace", "--no-fail-fast"])
         });
     }
     phases.check("clippy", || clippy(workspace));
@@ -126,8 +111,5 @@ fn text(path: &std::path::Path) -> String {
 }
 
 fn relative(workspace: &Workspace, path: &std::path::Path) -> String {
-    path.strip_prefix(&workspace.root)
-        .unwrap_or(path)
-        .display()
-        .to_string()
+    path.strip_prefix(&workspace.root).unwrap_or(path).display().to_string()
 }

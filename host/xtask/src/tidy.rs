@@ -60,10 +60,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 fn source(workspace: &Workspace, file: &Path, problems: &mut Vec<String>) -> Result<()> {
-    let extension = file
-        .extension()
-        .and_then(|extension| extension.to_str())
-        .unwrap_or_default();
+    let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
     if !matches!(extension, "rs" | "py" | "wit" | "toml") {
         return Ok(());
     }
@@ -71,14 +68,10 @@ fn source(workspace: &Workspace, file: &Path, problems: &mut Vec<String>) -> Res
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
     let lines = text.lines().count();
     if lines > MOST_LINES {
-        problems.push(format!(
-            "{shown}: {lines} lines, at most {MOST_LINES}: split it"
-        ));
+        problems.push(format!("{shown}: {lines} lines, at most {MOST_LINES}: split it"));
     }
     if extension == "rs" && !text.starts_with("//!") {
-        problems.push(format!(
-            "{shown}: does not open with `//!` saying what it is for"
-        ));
+        problems.push(format!("{shown}: does not open with `//!` saying what it is for"));
     }
     Ok(())
 }
@@ -87,9 +80,8 @@ fn manifests(workspace: &Workspace, files: &[PathBuf], problems: &mut Vec<String
     for file in files.iter().filter(|file| file.ends_with("Cargo.toml")) {
         let shown = file.strip_prefix(&workspace.root).unwrap_or(file).display();
         let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {shown}"))?;
-        let manifest: toml::Table = text
-            .parse()
-            .with_context(|| format!("{shown} is not a manifest"))?;
+        let manifest: toml::Table =
+            text.parse().with_context(|| format!("{shown} is not a manifest"))?;
         if !manifest.contains_key("package") {
             continue;
         }
@@ -123,9 +115,7 @@ fn architecture(workspace: &Workspace, problems: &mut Vec<String>) -> Result<()>
             && !SKIPPED.contains(&name.as_str())
             && !text.contains(&format!("`{name}/`"))
         {
-            problems.push(format!(
-                "ARCHITECTURE.md: does not say what `{name}/` is for"
-            ));
+            problems.push(format!("ARCHITECTURE.md: does not say what `{name}/` is for"));
         }
     }
     Ok(())
@@ -141,17 +131,11 @@ fn crates(workspace: &Workspace) -> Result<BTreeSet<String>> {
         .output()
         .context("cannot run cargo metadata")?;
     if !output.status.success() {
-        bail!(
-            "cargo metadata failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
+        bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
     let metadata: Value =
         serde_json::from_slice(&output.stdout).context("cargo metadata printed no JSON")?;
-    let packages = metadata
-        .get("packages")
-        .and_then(Value::as_array)
-        .context("no packages")?;
+    let packages = metadata.get("packages").and_then(Value::as_array).context("no packages")?;
     Ok(packages
         .iter()
         .filter_map(|package| package.get("name").and_then(Value::as_str))

@@ -32,9 +32,7 @@ impl Workspace {
 
     /// The built `omni-host`.
     pub(crate) fn omni_host(&self) -> PathBuf {
-        self.target
-            .join("release")
-            .join(format!("omni-host{}", std::env::consts::EXE_SUFFIX))
+        self.target.join("release").join(format!("omni-host{}", std::env::consts::EXE_SUFFIX))
     }
 
     /// Where the first-party packs are built to; `omni-host` run from the repository looks there.
@@ -47,12 +45,15 @@ impl Workspace {
         self.root.join("target/packs-test")
     }
 
-    /// Cargo workspaces beside the root one (plugins, SDK, hostile guests), by their manifests.
+    /// Cargo workspaces beside the root one: guests, which are built for another target.
     pub(crate) fn guest_workspaces(&self) -> Vec<PathBuf> {
-        ["plugins", "sdk/rust", "tests/hostile"]
+        ["plugins", "tests/hostile"]
             .iter()
             .map(|folder| self.root.join(folder))
-            .filter(|folder| folder.join("Cargo.toml").is_file())
+            .filter(|folder| {
+                std::fs::read_to_string(folder.join("Cargo.toml"))
+                    .is_ok_and(|manifest| manifest.contains("[workspace]"))
+            })
             .collect()
     }
 
@@ -65,10 +66,7 @@ impl Workspace {
     pub(crate) fn cargo_in<S: AsRef<OsStr>>(&self, folder: &Path, arguments: &[S]) -> Result<()> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        command
-            .args(arguments)
-            .current_dir(folder)
-            .env("CARGO_TARGET_DIR", &self.target);
+        command.args(arguments).current_dir(folder).env("CARGO_TARGET_DIR", &self.target);
         run(command)
     }
 
@@ -84,10 +82,8 @@ impl Workspace {
 pub(crate) fn run(mut command: Command) -> Result<()> {
     let shown = show(&command);
     crate::phases::say(&format!("$ {shown}"));
-    let status = command
-        .stdin(Stdio::null())
-        .status()
-        .with_context(|| format!("cannot start `{shown}`"))?;
+    let status =
+        command.stdin(Stdio::null()).status().with_context(|| format!("cannot start `{shown}`"))?;
     if !status.success() {
         bail!("`{shown}` ended with {status}");
     }
