@@ -28,28 +28,24 @@ fn run(world: &World, config: &RunConfig) -> tempfile::TempDir {
 #[test]
 fn a_run_learns_and_records_what_it_did() {
     let world = World::new();
-    let config = config(&["schedule.epochs=4"]);
+    let mut config = config(&["schedule.epochs=6", "optimizer.lr=0.5", "eval.final.samples=8"]);
+    // One task alone: the two pull on the same table, one wanting letters, the other an early end.
+    config.task.truncate(1);
     let dir = tempfile::tempdir().unwrap();
     let summary = Session::new(&world).run(&config, dir.path()).unwrap();
-    assert_eq!((summary.ending, summary.steps), (Ending::Finished, 2 * u64::from(ITEMS) * 4 / 4));
-    let (before, after) = (summary.before.unwrap(), summary.after.unwrap());
-    // The two pull on the same table (one wants letters, one an early end), so their mean tells.
-    let mut gain = 0.0;
-    for task in ["letters", "short"] {
-        let (b, a) = (before.tasks[task].sampled.unwrap(), after.tasks[task].sampled.unwrap());
-        gain += (a.mean - b.mean) / 2.0;
-        assert!(b.standard_error > 0.0 && b.items == 8);
-        assert!(before.tasks[task].greedy.is_some() && before.tasks[task].entropy.unwrap() > 5.0);
-    }
-    assert!(gain > 0.15, "{gain}");
+    assert_eq!((summary.ending, summary.steps), (Ending::Finished, u64::from(ITEMS) * 6 / 4));
+    let (before, after) = (&summary.before.unwrap().tasks["letters"], &summary.after.unwrap().tasks["letters"]);
+    let (b, a) = (before.sampled.unwrap(), after.sampled.unwrap());
+    assert!(a.mean > b.mean + 0.3, "{} to {}", b.mean, a.mean);
+    assert!(b.standard_error > 0.0 && b.items == 8);
+    assert!(before.greedy.is_some() && before.entropy.unwrap() > after.entropy.unwrap());
     let steps = steps(dir.path());
     assert_eq!(steps.len() as u64, summary.steps);
     let first = &steps[0];
-    assert_eq!(first.tasks["letters"].rollouts, 2 * 6);
-    assert_eq!(first.tasks["letters"].valid, 2 * 6);
-    assert_eq!((first.lr, steps[1].lr, steps[2].lr), (0.025, 0.05, 0.05));
+    assert_eq!((first.tasks["letters"].rollouts, first.tasks["letters"].valid), (4 * 6, 4 * 6));
+    assert_eq!((first.lr, steps[1].lr, steps[2].lr), (0.25, 0.5, 0.5));
     assert!(first.grad_norm > 0.0 && first.loss.abs() < 1.0 && first.fuel.reward == 40);
-    assert_eq!(first.tasks["short"].pass_at_k.keys().copied().collect::<Vec<_>>(), [1, 2, 4]);
+    assert_eq!(first.tasks["letters"].pass_at_k.keys().copied().collect::<Vec<_>>(), [1, 2, 4]);
     let samples = RunFolder::new(dir.path()).samples().unwrap();
     assert!(samples.iter().any(|s| s.purpose == "train" && s.outputs.len() == 6 && s.outputs[0].advantage.is_some()));
     let best = summary.best.expect("validated");
@@ -214,14 +210,10 @@ fn every_prompt_is_used_once_an_epoch_jointly_or_in_turn() {
             let last_letters = of("letters").last().unwrap().0;
             assert!(of("short").iter().all(|s| s.0 > last_letters), "one task, then the next");
         }
-        // A batch's samples begin at another place each step, so only the sets of a pass compare.
-        let first_pass = |task: &str| {
-            let mut items: Vec<String> = of(task).into_iter().take(20).map(|s| s.1).collect();
-            items.sort();
-            items
-        };
-        orders.push([first_pass("letters"), first_pass("short")].map(|i| i.len()));
+        let items = |task: &str| of(task).into_iter().map(|s| s.1).collect::<Vec<_>>();
+        orders.push([items("letters"), items("short")]);
     }
+    // All of a batch is shown, in its order: each task's is the same in both schedules.
     assert_eq!(orders[0], orders[1]);
 }
 
