@@ -61,6 +61,9 @@ pub enum PolicyError {
         /// The gradient's norm.
         norm: f64,
     },
+    /// The model gave logits with an infinity or a NaN: its weights are damaged or have diverged.
+    #[error("the model's logits are not finite: its weights are damaged or training has diverged")]
+    NotFiniteLogits,
     /// The thread pool could not be made.
     #[error("failed to start {threads} threads: {message}")]
     Threads {
@@ -76,7 +79,7 @@ impl PolicyError {
     pub fn is_input(&self) -> bool {
         match self {
             Self::Io { action, .. } => *action == "read",
-            Self::NotFinite { .. } | Self::Threads { .. } => false,
+            Self::NotFinite { .. } | Self::NotFiniteLogits | Self::Threads { .. } => false,
             _ => true,
         }
     }

@@ -11,14 +11,20 @@
 //! - a group's prompt is computed once, in generation and in training.
 //!
 //! Deliberately absent: losses (they live in `omni-train`), devices other than the CPU (they will
-//! implement `backend::Backend`), and model families other than Qwen2.
+//! implement [`backend::Backend`]), and model families other than Qwen2.
 
+pub mod arena;
+pub mod backend;
 mod config;
+mod cpu;
 mod error;
 mod files;
+mod generate;
+pub mod model;
 mod policy;
-mod cpu;
+pub mod real;
 mod tokenizer;
+mod weights;
 
 pub use config::ModelConfig;
 pub use cpu::CpuPolicy;
@@ -28,3 +34,4 @@ pub use policy::{
     StepStats, TokenGradient, TokenStats,
 };
 pub use tokenizer::{BpeConfig, Tokenizer};
+pub use weights::StoredType;

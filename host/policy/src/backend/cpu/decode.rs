@@ -1,0 +1,166 @@
+//! The KV cache and attention of one decoding step.
+//!
+//! Keys and values lie in pages of [`PAGE`] tokens: a page of one key head holds its keys
+//! transposed, `[D, PAGE]`, so that scores are computed for a whole page at a time, and its values
+//! `[PAGE, D]`. A prompt's pages are held once and shared by all its samples; a sequence's own
+//! tokens start on a page of their own.
+
+use super::simd::simd_fn;
+use crate::backend::{DecodeRow, Heads};
+use crate::real::Real;
+
+/// Tokens of a page: two AVX-512 registers of f32.
+const PAGE: usize = 32;
+
+/// Keys and values of consecutive tokens of one layer.
+#[derive(Debug, Clone, Default)]
+struct Pages<R> {
+    /// `[pages][Hkv][keys [D, PAGE], values [PAGE, D]]`
+    data: Vec<R>,
+    tokens: usize,
+}
+
+/// Keys and values of all sequences being generated.
+#[derive(Debug)]
+pub struct Cache<R> {
+    heads: Heads,
+    /// `[layer][prefix]`
+    prefixes: Vec<Vec<Pages<R>>>,
+    /// `[layer][sequence]`
+    sequences: Vec<Vec<Pages<R>>>,
+    /// Scores of one key head's queries, reused.
+    scores: Vec<R>,
+}
+
+impl<R: Real> Pages<R> {
+    fn clear(&mut self) {
+        self.data.clear();
+        self.tokens = 0;
+    }
+
+    /// Appends one token's keys and values from its row of queries, keys and values.
+    fn push(&mut self, heads: Heads, row: &[R]) {
+        let dim = heads.dim;
+        let half = dim * PAGE;
+        let page_len = heads.keys * 2 * half;
+        let (page, slot) = (self.tokens / PAGE, self.tokens % PAGE);
+        if slot == 0 {
+            self.data.resize((page + 1) * page_len, R::ZERO);
+        }
+        let page = &mut self.data[page * page_len..];
+        let keys = &row[heads.queries * dim..][..heads.keys * dim];
+        let values = &row[(heads.queries + heads.keys) * dim..][..heads.keys * dim];
+        let heads = keys.chunks_exact(dim).zip(values.chunks_exact(dim));
+        for (head, (key, value)) in page.chunks_exact_mut(2 * half).zip(heads) {
+            let (k, v) = head.split_at_mut(half);
+            for (column, &key) in k.chunks_exact_mut(PAGE).zip(key) {
+                column[slot] = key;
+            }
+            v[slot * dim..][..dim].copy_from_slice(value);
+        }
+        self.tokens += 1;
+    }
+
+    /// The pages of one key head with the number of tokens in each.
+    #[inline(always)]
+    fn head(&self, heads: Heads, head: usize) -> impl Iterator<Item = (&[R], &[R], usize)> {
+        let half = heads.dim * PAGE;
+        let tokens = self.tokens;
+        self.data.chunks_exact(heads.keys * 2 * half).enumerate().map(move |(n, page)| {
+            let (keys, values) = page[head * 2 * half..][..2 * half].split_at(half);
+            (keys, values, (tokens - n * PAGE).min(PAGE))
+        })
+    }
+}
+
+impl<R: Real> Cache<R> {
+    pub(super) fn new(heads: Heads, layers: usize, sequences: usize) -> Self {
+        let empty = || vec![vec![Pages { data: Vec::new(), tokens: 0 }; sequences]; layers];
+        Self { heads, prefixes: empty(), sequences: empty(), scores: Vec::new() }
+    }
+
+    pub(super) fn store_prefix(&mut self, layer: usize, prefix: usize, qkv: &[R]) {
+        let pages = &mut self.prefixes[layer][prefix];
+        pages.clear();
+        for row in qkv.chunks_exact(self.heads.row()) {
+            pages.push(self.heads, row);
+        }
+    }
+
+    pub(super) fn drop_prefix(&mut self, prefix: usize) {
+        self.prefixes.iter_mut().for_each(|layer| layer[prefix].clear());
+    }
+
+    pub(super) fn drop_sequence(&mut self, sequence: usize) {
+        self.sequences.iter_mut().for_each(|layer| layer[sequence].clear());
+    }
+
+    /// Appends each row's key and value, then attends.
+    pub(super) fn attend(&mut self, layer: usize, rows: &[DecodeRow], out: &mut [R], qkv: &[R]) {
+        let heads = self.heads;
+        let sharing = heads.queries / heads.keys;
+        let width = sharing * heads.dim;
+        let qkv = qkv.chunks_exact(heads.row());
+        for ((row, qkv), out) in rows.iter().zip(qkv).zip(out.chunks_exact_mut(heads.out())) {
+            self.sequences[layer][row.sequence].push(heads, qkv);
+            let parts =
+                [&self.prefixes[layer][row.prefix], &self.sequences[layer][row.sequence]];
+            let pages: usize = parts.iter().map(|p| p.tokens.div_ceil(PAGE)).sum();
+            self.scores.resize(self.scores.len().max(pages * PAGE), R::ZERO);
+            let scores = &mut self.scores[..pages * PAGE];
+            let queries = qkv.chunks_exact(width);
+            for (head, (q, out)) in queries.zip(out.chunks_exact_mut(width)).enumerate() {
+                for (q, out) in q.chunks_exact(heads.dim).zip(out.chunks_exact_mut(heads.dim)) {
+                    attend_one(heads, head, q, out, parts, scores);
+                }
+            }
+        }
+    }
+}
+
+simd_fn! {
+    /// One query over the pages of its prefix and its sequence. Slots of the last pages that hold
+    /// no token get the score −∞, hence the weight 0.
+    fn attend_one<R>(
+        heads: Heads,
+        head: usize,
+        q: &'a [R],
+        out: &'a mut [R],
+        parts: [&'a Pages<R>; 2],
+        scores: &'a mut [R],
+    ) {
+        let scale = R::from_f64(1.0 / (heads.dim as f64).sqrt());
+        let mut most = [R::NEG_INFINITY; PAGE];
+        let pages = || parts.into_iter().flat_map(|p| p.head(heads, head));
+        for ((keys, _, tokens), scores) in pages().zip(scores.chunks_exact_mut(PAGE)) {
+            let mut sum = [R::ZERO; PAGE];
+            for (column, &q) in keys.chunks_exact(PAGE).zip(q) {
+                for (sum, &k) in sum.iter_mut().zip(column) {
+                    *sum = k.mul_add(q, *sum);
+                }
+            }
+            for (i, ((score, &sum), most)) in scores.iter_mut().zip(&sum).zip(&mut most).enumerate() {
+                *score = if i < tokens { sum * scale } else { R::NEG_INFINITY };
+                *most = most.max(*score);
+            }
+        }
+        let most = most.into_iter().fold(R::NEG_INFINITY, R::max);
+        let mut total = [R::ZERO; PAGE];
+        for scores in scores.chunks_exact_mut(PAGE) {
+            for (score, total) in scores.iter_mut().zip(&mut total) {
+                *score = (*score - most).exp();
+                *total += *score;
+            }
+        }
+        let inverse = R::ONE / total.into_iter().sum();
+        out.fill(R::ZERO);
+        for ((_, values, tokens), scores) in pages().zip(scores.chunks_exact(PAGE)) {
+            for (value, &p) in values.chunks_exact(heads.dim).zip(scores).take(tokens) {
+                for (out, &v) in out.iter_mut().zip(value) {
+                    *out = v.mul_add(p, *out);
+                }
+            }
+        }
+        out.iter_mut().for_each(|x| *x *= inverse);
+    }
+}
