@@ -194,6 +194,9 @@ pub(crate) enum Plugin {
 pub(crate) struct Report {
     /// The run folder.
     pub(crate) run: PathBuf,
+    /// Also write the rewards' curves as an SVG picture.
+    #[arg(long, value_name = "FILE.svg")]
+    pub(crate) svg: Option<PathBuf>,
 }
 
 /// A command whose only choice is its form.

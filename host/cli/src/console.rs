@@ -12,11 +12,8 @@ use crate::fault::{Blame as _, Outcome};
 fn bars() -> &'static MultiProgress {
     static BARS: OnceLock<MultiProgress> = OnceLock::new();
     BARS.get_or_init(|| {
-        let target = if interactive() {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
+        let target =
+            if interactive() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         MultiProgress::with_draw_target(target)
     })
 }
@@ -66,7 +63,7 @@ pub(crate) fn bar(length: u64, what: &str) -> ProgressBar {
 /// A table in plain text.
 pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut table = comfy_table::Table::new();
-    table.load_preset(comfy_table::presets::UTF8_FULL_CONDENSED);
+    table.load_style(comfy_table::presets::UTF8_FULL_CONDENSED);
     table.set_header(head.iter().copied());
     for row in rows {
         table.add_row(row);
@@ -75,4 +72,50 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         column.set_cell_alignment(comfy_table::CellAlignment::Right);
     }
     table.to_string()
+}
+
+/// Text from a model or a guest, fit for a terminal: no escape sequences, one line.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// Sends the host's and the guests' log to standard error; `RUST_LOG` says how much of it.
+pub(crate) fn init_tracing() {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    // Set once, by main; a second subscriber would be a bug, and no reason to stop a run.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| AroundBars(Vec::new()))
+        .with_ansi(interactive())
+        .without_time()
+        .try_init();
+}
+
+/// A log line, written when it is complete, so that bars do not tear it.
+struct AroundBars(Vec<u8>);
+
+impl std::io::Write for AroundBars {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for AroundBars {
+    fn drop(&mut self) {
+        say(String::from_utf8_lossy(&self.0).trim_end());
+    }
+}
+
+/// A sign of life for work of unknown length; hidden where nobody watches.
+pub(crate) fn spinner(what: String) -> ProgressBar {
+    let spinner = bars().add(ProgressBar::new_spinner());
+    spinner.set_message(what);
+    spinner.enable_steady_tick(std::time::Duration::from_millis(120));
+    spinner
 }

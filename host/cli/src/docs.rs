@@ -12,10 +12,7 @@ use crate::fault::{Blame as _, Fault, Outcome};
 
 /// Writes them, or says which are stale.
 pub(crate) fn run(folder: &Path, check: bool) -> Outcome<()> {
-    let documents = [
-        ("cli.md", command_line()),
-        ("run.schema.json", run_schema()?),
-    ];
+    let documents = [("cli.md", command_line()), ("run.schema.json", run_schema()?)];
     let mut stale = Vec::new();
     for (name, text) in &documents {
         let path = folder.join(name);
@@ -33,10 +30,7 @@ pub(crate) fn run(folder: &Path, check: bool) -> Outcome<()> {
     if stale.is_empty() {
         return Ok(());
     }
-    Err(Fault::run(format!(
-        "stale: {}: write them with `cargo xtask docs`",
-        stale.join(", ")
-    )))
+    Err(Fault::run(format!("stale: {}: write them with `cargo xtask docs`", stale.join(", "))))
 }
 
 fn run_schema() -> Outcome<String> {

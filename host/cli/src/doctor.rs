@@ -71,18 +71,12 @@ pub(crate) fn run(arguments: &Json) -> Outcome<()> {
 
 fn text(findings: &Findings) -> String {
     let mut lines = vec![format!("omni-host {}", findings.version)];
-    let memory = findings
-        .cpu
-        .memory_mib
-        .map_or(String::new(), |mib| format!(", {mib} MiB"));
+    let memory = findings.cpu.memory_mib.map_or(String::new(), |mib| format!(", {mib} MiB"));
     let simd = match findings.cpu.simd.as_slice() {
         [] => "none known".to_owned(),
         names => names.join(" "),
     };
-    lines.push(format!(
-        "cpu: {} cores{memory}, SIMD: {simd}",
-        findings.cpu.cores
-    ));
+    lines.push(format!("cpu: {} cores{memory}, SIMD: {simd}", findings.cpu.cores));
     lines.push(format!("cuda: {}", findings.cuda.note));
     for tool in &findings.toolchains {
         let found = match &tool.version {
@@ -92,9 +86,7 @@ fn text(findings: &Findings) -> String {
         lines.push(format!("{} ({}): {found}", tool.name, tool.needed_for));
     }
     for cache in &findings.caches {
-        let size = cache
-            .mib
-            .map_or("not there yet".to_owned(), |mib| format!("{mib:.1} MiB"));
+        let size = cache.mib.map_or("not there yet".to_owned(), |mib| format!("{mib:.1} MiB"));
         lines.push(format!("{}: {} ({size})", cache.what, cache.path.display()));
     }
     lines.join("\n")
@@ -109,11 +101,7 @@ fn simd() -> Vec<&'static str> {
         ("avx512f", is_x86_feature_detected!("avx512f")),
         ("avx512bf16", is_x86_feature_detected!("avx512bf16")),
     ];
-    found
-        .into_iter()
-        .filter(|(_, has)| *has)
-        .map(|(name, _)| name)
-        .collect()
+    found.into_iter().filter(|(_, has)| *has).map(|(name, _)| name).collect()
 }
 
 #[cfg(target_arch = "aarch64")]
@@ -134,19 +122,13 @@ fn memory_mib() -> Option<u64> {
 }
 
 /// Opens the CUDA driver's library, as a policy on a GPU would, and asks its version.
-#[expect(
-    unsafe_code,
-    reason = "opening a shared library and calling a C function of it"
-)]
+#[expect(unsafe_code, reason = "opening a shared library and calling a C function of it")]
 fn cuda() -> Cuda {
-    let names = if cfg!(windows) {
-        ["nvcuda.dll"].as_slice()
-    } else {
-        &["libcuda.so.1", "libcuda.so"]
-    };
+    let names =
+        if cfg!(windows) { ["nvcuda.dll"].as_slice() } else { &["libcuda.so.1", "libcuda.so"] };
     for name in names {
         // SAFETY: the CUDA driver's library has no initialisers that depend on this process.
-        let Ok(library) = (unsafe { libloading::Library::new(name) }) else {
+        let Ok(library) = (unsafe { libloading::Library::new(*name) }) else {
             continue;
         };
         let mut version = 0_i32;
@@ -174,10 +156,7 @@ fn cuda() -> Cuda {
         found: false,
         library: None,
         driver_version: None,
-        note: format!(
-            "no driver library ({}); everything works on the CPU",
-            names.join(", ")
-        ),
+        note: format!("no driver library ({}); everything works on the CPU", names.join(", ")),
     }
 }
 
@@ -196,8 +175,8 @@ fn toolchains() -> Vec<Tool> {
             hint: "install Python 3",
         },
     ];
-    tools.push(crate::packs::wasm_target());
-    tools.push(crate::packs::componentize_py());
+    tools.push(wasm_target());
+    tools.push(componentize_py());
     tools
 }
 
@@ -210,20 +189,13 @@ pub(crate) fn version(program: &str, arguments: &[&str]) -> Option<String> {
         .output()
         .ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
-    output
-        .status
-        .success()
-        .then(|| text.lines().next().unwrap_or_default().trim().to_owned())
+    output.status.success().then(|| text.lines().next().unwrap_or_default().trim().to_owned())
 }
 
 fn caches() -> Vec<Cache> {
     let mut caches = Vec::new();
     if let Some(path) = crate::engine::cache_dir() {
-        caches.push(Cache {
-            what: "compiled plugins",
-            mib: size_mib(&path),
-            path,
-        });
+        caches.push(Cache { what: "compiled plugins", mib: size_mib(&path), path });
     }
     caches
 }
@@ -242,7 +214,37 @@ fn size_mib(path: &Path) -> Option<f64> {
         }
         Ok(total)
     }
-    bytes(path)
-        .ok()
-        .map(|bytes| bytes as f64 / f64::from(1 << 20))
+    bytes(path).ok().map(|bytes| bytes as f64 / f64::from(1 << 20))
+}
+
+/// The standard library that Rust guests are compiled with.
+fn wasm_target() -> Tool {
+    const TARGET: &str = "wasm32-unknown-unknown";
+    let sysroot = version("rustc", &["--print", "sysroot"]);
+    let has = |sysroot: &String| Path::new(sysroot).join("lib/rustlib").join(TARGET).is_dir();
+    let debian = Path::new("/usr/lib/rustlib").join(TARGET).is_dir()
+        || (Path::new("/usr/bin/wasm-ld").exists() && Path::new("/usr/bin/cargo").exists());
+    let found = match sysroot {
+        Some(sysroot) if has(&sysroot) => Some(format!("{TARGET} of {sysroot}")),
+        _ if debian => Some(format!("{TARGET} by Debian's cargo-web")),
+        _ => None,
+    };
+    Tool {
+        name: "Rust for WebAssembly",
+        needed_for: "building Rust plugins",
+        version: found,
+        hint: "rustup target add wasm32-unknown-unknown, or `cargo xtask setup`",
+    }
+}
+
+fn componentize_py() -> Tool {
+    let program = ["target/tools/venv/bin/componentize-py", "componentize-py"]
+        .into_iter()
+        .find_map(|program| version(program, &["--version"]));
+    Tool {
+        name: "componentize-py",
+        needed_for: "building Python plugins",
+        version: program,
+        hint: "`cargo xtask setup` in a checkout, or from PyPI",
+    }
 }

@@ -1,2 +1,87 @@
-//! Placeholder.
-fn main() {}
+//! `omni-host`: arguments, progress, exit codes; the only place that wires the crates together,
+//! and that prints.
+//!
+//! Exit codes: 0 done, 1 the run failed, 2 the input was wrong. Results go to standard output,
+//! everything else to standard error.
+
+mod args;
+mod console;
+mod docs;
+mod doctor;
+mod engine;
+mod eval;
+mod fault;
+mod lock;
+mod packs;
+mod problems;
+mod progress;
+mod run;
+mod schedule;
+mod score;
+mod task;
+mod train;
+mod warmup;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Arguments, Command, Pack, Plugin};
+use crate::fault::{Blame as _, Fault, Outcome};
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors; clap says which stream each belongs to.
+            let code = if error.use_stderr() { 2 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    console::init_tracing();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            console::say(format!("error: {}", fault.message()));
+            fault.code()
+        }
+    }
+}
+
+fn dispatch(arguments: &Arguments) -> Outcome<()> {
+    match &arguments.command {
+        Command::Train(train) => train::run(arguments, train),
+        Command::Eval(eval) => eval::run(arguments, eval),
+        Command::Score(score) => score::run(arguments, score),
+        Command::Warmup(warmup) => warmup::run(arguments, warmup),
+        Command::Pack(Pack::Build { source, out }) => packs::build(source, out.as_deref()),
+        Command::Pack(Pack::Inspect { path, json }) => packs::inspect(path, *json),
+        Command::Pack(Pack::Other(words)) => Err(unsupported("pack", words)),
+        Command::Plugin(Plugin::List(list)) => packs::list(arguments, list),
+        Command::Plugin(Plugin::Other(words)) => Err(unsupported("plugin", words)),
+        Command::Doctor(doctor) => doctor::run(doctor),
+        Command::Report(report) => {
+            let page = omni_report::write(&report.run).or_input()?;
+            if let Some(file) = &report.svg {
+                let picture = omni_report::picture(&report.run).or_input()?;
+                std::fs::write(file, picture).or_run_at(file.display())?;
+            }
+            console::result(page.display().to_string())
+        }
+        Command::Study(_) => Err(Fault::unsupported("omni-host study")),
+        Command::Plan(_) => Err(Fault::unsupported("omni-host plan")),
+        Command::Sft(_) => Err(Fault::unsupported("omni-host sft")),
+        Command::Merge(_) => Err(Fault::unsupported("omni-host merge")),
+        Command::Serve(_) => Err(Fault::unsupported("omni-host serve")),
+        Command::Bench(_) => Err(Fault::unsupported("omni-host bench")),
+        Command::Dev(_) => Err(Fault::unsupported("omni-host dev")),
+        Command::Compile { input, output } => engine::compile(input, output),
+        Command::Docs { folder, check } => docs::run(folder, *check),
+    }
+}
+
+fn unsupported(group: &str, words: &[String]) -> Fault {
+    let word = words.first().map_or("", String::as_str);
+    Fault::unsupported(&format!("omni-host {group} {word}"))
+}

@@ -1,0 +1,206 @@
+//! A run as a person follows it: one line a step that says what matters, a bar on a terminal.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use indicatif::ProgressBar;
+use omni_record::{EvalEvent, StepEvent};
+use omni_train::outside::{Phase, Progress, Report};
+
+use crate::console;
+
+/// Renders what the trainer reports.
+pub(crate) struct Renderer {
+    /// The tasks, in the run's order.
+    tasks: Vec<String>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    steps: Option<u64>,
+    bar: Option<ProgressBar>,
+    evaluation: Option<ProgressBar>,
+}
+
+impl Renderer {
+    /// A renderer for these tasks.
+    pub(crate) fn new(tasks: Vec<String>) -> Self {
+        Self { tasks, state: Mutex::default() }
+    }
+
+    /// Takes the bars away, so that what follows stands alone.
+    pub(crate) fn finish(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for bar in [state.bar.take(), state.evaluation.take()].into_iter().flatten() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Progress for Renderer {
+    fn report(&self, report: Report<'_>) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        match report {
+            Report::Begin { done, steps } => {
+                state.steps = steps;
+                let bar = console::bar(steps.unwrap_or(0), "training");
+                bar.set_position(done);
+                state.bar = Some(bar);
+            }
+            Report::Phase { phase: Phase::Evaluate, done, total } => {
+                let bar = state
+                    .evaluation
+                    .get_or_insert_with(|| console::bar(total as u64, "evaluating"));
+                bar.set_length(total as u64);
+                bar.set_position(done as u64);
+            }
+            Report::Phase { phase, done, total } => {
+                if let Some(bar) = &state.bar {
+                    bar.set_message(format!("{} {done}/{total}", phase_name(phase)));
+                }
+            }
+            Report::Step(event) => {
+                if let Some(bar) = &state.bar {
+                    bar.set_position(event.step);
+                }
+                console::say(step_line(event, state.steps, &self.tasks));
+            }
+            Report::Eval(event) => {
+                if let Some(bar) = state.evaluation.take() {
+                    bar.finish_and_clear();
+                }
+                console::say(eval_line(event, &self.tasks));
+            }
+            Report::Checkpoint { step, path } => {
+                console::say(format!("checkpoint of step {step}: {}", path.display()));
+            }
+            Report::Warmup { step, steps, loss, lr, grad_norm } => console::say(format!(
+                "step {step}/{steps}  loss {loss:.4}  |grad| {grad_norm:.3}  lr {lr:.2e}"
+            )),
+            Report::Notice(text) => console::say(console::printable(text)),
+            // Reports that a newer trainer adds are for newer renderers.
+            _ => {}
+        }
+    }
+}
+
+fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Generate => "generating",
+        Phase::Score => "scoring",
+        Phase::Update => "updating",
+        Phase::Evaluate => "evaluating",
+    }
+}
+
+/// Step, reward of each task, what the optimizer saw, time, and whatever could not be scored.
+fn step_line(event: &StepEvent, steps: Option<u64>, tasks: &[String]) -> String {
+    let mut words = vec![match steps {
+        Some(steps) => format!("step {}/{steps}", event.step),
+        None => format!("step {}", event.step),
+    }];
+    let mut undefined: BTreeMap<&str, u64> = BTreeMap::new();
+    let (mut entropy, mut weight, mut long) = (0.0, 0.0, 0);
+    let mut rewards = Vec::new();
+    for name in tasks {
+        let Some(task) = event.tasks.get(name) else {
+            continue;
+        };
+        let reward = task.reward_mean.map_or("–".to_owned(), |reward| format!("{reward:.3}"));
+        rewards.push(format!("{name} {reward}"));
+        if let Some(value) = task.entropy {
+            entropy += value * f64::from(task.rollouts);
+            weight += f64::from(task.rollouts);
+        }
+        long += task.long_prompts;
+        for (kind, count) in &task.undefined {
+            *undefined.entry(kind).or_default() += count;
+        }
+    }
+    words.push(format!("reward {}", rewards.join(" ")));
+    words.push(format!("loss {:+.4}", event.loss));
+    if event.kl != 0.0 {
+        words.push(format!("kl {:.4}", event.kl));
+    }
+    if weight > 0.0 {
+        words.push(format!("entropy {:.2}", entropy / weight));
+    }
+    words.push(format!("|grad| {:.2}", event.grad_norm));
+    words.push(format!("lr {:.1e}", event.lr));
+    words.push(format!("{:.2} s", event.seconds.values().sum::<f64>()));
+    if !undefined.is_empty() {
+        let kinds: Vec<String> =
+            undefined.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+        words.push(format!("undefined: {}", kinds.join(", ")));
+    }
+    if long > 0 {
+        words.push(format!("{long} prompts too long"));
+    }
+    words.join("  ")
+}
+
+fn eval_line(event: &EvalEvent, tasks: &[String]) -> String {
+    let mut words = vec![format!("{} at step {}", event.purpose, event.step)];
+    for name in tasks {
+        let Some(task) = event.tasks.get(name) else {
+            continue;
+        };
+        let mut text = name.clone();
+        match (&task.sampled, &task.greedy) {
+            (Some(sampled), Some(greedy)) => {
+                text.push_str(&format!(
+                    " {:.1} % (greedy {:.1} %)",
+                    100.0 * sampled.mean,
+                    100.0 * greedy.mean
+                ));
+            }
+            (Some(one), None) | (None, Some(one)) => {
+                text.push_str(&format!(" {:.1} %", 100.0 * one.mean));
+            }
+            (None, None) => text.push_str(" –"),
+        }
+        if !task.undefined.is_empty() {
+            let count: u64 = task.undefined.values().sum();
+            text.push_str(&format!(" [{count} undefined]"));
+        }
+        words.push(text);
+    }
+    words.push(format!("{:.1} s", event.seconds));
+    words.join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use omni_record::TaskStep;
+
+    use super::*;
+
+    #[test]
+    fn a_step_says_what_matters_in_the_runs_order() {
+        let task = |reward| TaskStep {
+            rollouts: 8,
+            reward_mean: reward,
+            entropy: Some(1.25),
+            undefined: BTreeMap::from([("fuel".to_owned(), 1)]),
+            ..TaskStep::default()
+        };
+        let event = StepEvent {
+            step: 3,
+            tasks: BTreeMap::from([
+                ("code".to_owned(), task(None)),
+                ("math".into(), task(Some(0.5))),
+            ]),
+            loss: -0.01,
+            grad_norm: 0.8,
+            lr: 1e-4,
+            seconds: BTreeMap::from([("generate".to_owned(), 0.5), ("update".into(), 0.25)]),
+            ..StepEvent::default()
+        };
+        assert_eq!(
+            step_line(&event, Some(150), &["math".into(), "code".into()]),
+            "step 3/150  reward math 0.500 code –  loss -0.0100  entropy 1.25  |grad| 0.80  \
+             lr 1.0e-4  0.75 s  undefined: fuel 2"
+        );
+    }
+}

@@ -1,0 +1,197 @@
+//! What `train` and `eval` share: a run file turned into loaded tasks, problems and a policy.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use omni_policy::{CpuPolicy, PolicyError, Tokenizer};
+use omni_record::{GroupScore, Item, Rollout};
+use omni_train::config::Device;
+use omni_train::outside::Scorer;
+use omni_train::reward::RewardSpec;
+use omni_train::{RunConfig, TaskSpec, TrainError};
+
+use crate::args::Arguments;
+use crate::console;
+use crate::engine::Engine;
+use crate::fault::{Blame as _, Fault, Outcome, chain};
+use crate::lock::Lock;
+use crate::problems::{Sources, Wanted};
+use crate::task::{Settings, Task};
+
+/// A run, ready to begin.
+pub(crate) struct Run {
+    /// The resolved configuration.
+    pub(crate) config: RunConfig,
+    /// Packs and plugins.
+    pub(crate) engine: Engine,
+    /// What the trainer knows of the tasks.
+    pub(crate) specs: Vec<TaskSpec>,
+    /// The tasks' rewards.
+    pub(crate) scorer: Tasks,
+    /// The tasks' problems.
+    pub(crate) problems: Sources,
+}
+
+/// The tasks' rewards, by the tasks' index.
+pub(crate) struct Tasks(Vec<Task>);
+
+impl Scorer for Tasks {
+    fn score(&self, task: usize, item: &Item, rollouts: &[Rollout], seed: u32) -> GroupScore {
+        self.0[task].score(item, rollouts, seed)
+    }
+}
+
+impl Run {
+    /// Reads the run file and loads what it names.
+    pub(crate) fn open(arguments: &Arguments, file: &Path, set: &[String]) -> Outcome<Self> {
+        let mut config = RunConfig::resolve(file, set).or_input()?;
+        if let Some(threads) = arguments.threads {
+            config.policy.threads = threads;
+        }
+        let engine = Engine::open(arguments)?;
+        let mut tasks = Vec::new();
+        let mut specs = Vec::new();
+        for (index, task) in config.task.iter().enumerate() {
+            let settings = Settings {
+                primary: serde_json::Map::new(),
+                rewards: task.reward_config.clone(),
+                judge: task.judge.clone(),
+                judge_config: task.judge_config.clone(),
+            };
+            let loaded =
+                Task::open(&engine, &task.uses, &settings).map_err(|fault| match fault {
+                    Fault::Input(message) => Fault::Input(format!("{}: {message}", file.display())),
+                    other => other,
+                })?;
+            let metric = loaded.pack().metric.clone();
+            let reward =
+                RewardSpec::resolve(loaded.components().to_vec(), metric.as_deref(), index, task)
+                    .map_err(|mut error| {
+                        error.file = Some(file.to_owned());
+                        error
+                    })
+                    .or_input()?;
+            specs.push(TaskSpec { name: task.label().to_owned(), reward });
+            tasks.push(loaded);
+        }
+        let wanted: Vec<Wanted<'_>> = config
+            .task
+            .iter()
+            .zip(&tasks)
+            .map(|(entry, loaded)| Wanted {
+                pack: loaded.pack(),
+                data: entry.data.clone().into_iter().collect::<BTreeMap<String, PathBuf>>(),
+                config: &entry.config,
+            })
+            .collect();
+        let problems = Sources::open(&engine, &wanted)?;
+        Ok(Self { config, engine, specs, scorer: Tasks(tasks), problems })
+    }
+
+    /// The names of the tasks, in the run's order.
+    pub(crate) fn task_names(&self) -> Vec<String> {
+        self.specs.iter().map(|spec| spec.name.clone()).collect()
+    }
+
+    /// What the run uses: its policy, components, prompts and data.
+    pub(crate) fn lock(&self) -> Outcome<Lock> {
+        let mut lock = Lock::new();
+        lock.add_policy(&self.config.policy.model)?;
+        for component in self.engine.used() {
+            let digest = crate::lock::file_digest(&component.wasm)?;
+            lock.components.insert(component.qualified(), digest);
+            lock.packs.insert(component.pack.clone(), component.version.clone());
+        }
+        for (entry, task) in self.config.task.iter().zip(&self.scorer.0) {
+            let pack = task.pack();
+            lock.packs.insert(pack.pack.clone(), pack.version.clone());
+            let dir = self.engine.packs().packs().iter().find(|it| it.name() == pack.pack);
+            if let Some(dir) = dir {
+                // The manifest holds weights and limits; prompts and data lie beside it.
+                for (name, file) in files_of(dir.dir())? {
+                    let digest = crate::lock::file_digest(&file)?;
+                    lock.files.insert(format!("{}/{name}", pack.pack), digest);
+                }
+            }
+            for (split, file) in &entry.data {
+                let name = format!("{}: {split}", task.pack().qualified());
+                lock.files.insert(name, crate::lock::file_digest(file)?);
+            }
+        }
+        Ok(lock)
+    }
+}
+
+/// A pack's own files but its components and its lock, by their paths within it.
+fn files_of(dir: &Path) -> Outcome<Vec<(String, PathBuf)>> {
+    fn below(dir: &Path, under: &str, found: &mut Vec<(String, PathBuf)>) -> std::io::Result<()> {
+        for entry in std::fs::read_dir(dir)? {
+            let entry = entry?;
+            let name = format!("{under}{}", entry.file_name().to_string_lossy());
+            if entry.file_type()?.is_dir() {
+                below(&entry.path(), &format!("{name}/"), found)?;
+            } else if !name.ends_with(".wasm") && name != "pack.lock" {
+                found.push((name, entry.path()));
+            }
+        }
+        Ok(())
+    }
+    let mut found = Vec::new();
+    below(dir, "", &mut found).or_input_at(dir.display())?;
+    Ok(found)
+}
+
+/// The policy that a run file names, with its tokenizer.
+pub(crate) fn policy(config: &RunConfig, folder: &Path) -> Outcome<(CpuPolicy, Tokenizer)> {
+    if !folder.is_dir() {
+        return Err(Fault::input(format!(
+            "{}: there is no such folder; a policy is a Hugging Face folder with config.json, \
+             model.safetensors and tokenizer.json",
+            folder.display()
+        )));
+    }
+    device(config.policy.device)?;
+    let tokenizer = Tokenizer::load(folder).map_err(policy_fault)?;
+    let policy = CpuPolicy::load(folder, threads(config.policy.threads)).map_err(policy_fault)?;
+    Ok((policy, tokenizer))
+}
+
+/// None takes every core.
+pub(crate) fn threads(threads: usize) -> Option<usize> {
+    (threads > 0).then_some(threads)
+}
+
+/// Only the CPU computes in this version.
+pub(crate) fn device(device: Device) -> Outcome<()> {
+    match device {
+        Device::Auto | Device::Cpu => Ok(()),
+        Device::Cuda => Err(Fault::input(
+            "`device = \"cuda\"` is not supported in this version; use \"auto\" or \"cpu\"",
+        )),
+    }
+}
+
+/// Whose fault a policy's error is.
+pub(crate) fn policy_fault(error: PolicyError) -> Fault {
+    if error.is_input() { Fault::Input(chain(&error)) } else { Fault::Run(chain(&error)) }
+}
+
+/// Whose fault a trainer's error is.
+pub(crate) fn train_fault(error: TrainError) -> Fault {
+    if error.is_input() { Fault::Input(chain(&error)) } else { Fault::Run(chain(&error)) }
+}
+
+/// Set by Ctrl-C (or SIGTERM); the second one ends the process at once.
+pub(crate) fn stop_flag(what: &'static str) -> Outcome<&'static AtomicBool> {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    ctrlc::set_handler(move || {
+        if STOP.swap(true, Ordering::SeqCst) {
+            console::say("stopped at once; the last checkpoint stands");
+            std::process::exit(1);
+        }
+        console::say(format!("stopping: {what} (once more to stop at once)"));
+    })
+    .or_run_at("cannot listen for Ctrl-C")?;
+    Ok(&STOP)
+}

@@ -1,0 +1,230 @@
+//! A task, ready to score: its rewards with their weights, and what their requests can reach.
+//!
+//! Here alone rewards of several components become one list of components for each rollout.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use omni_pack::JudgeUse;
+use omni_record::{Component, Fuel, GroupScore, Item, Rollout};
+use omni_runtime::{
+    ConfiguredJudge, Effects, GroupCall, LoopLimits, NoModel, ProgramLimits, RewardPlugin,
+};
+use omni_train::reward::ComponentSpec;
+use serde_json::{Map, Value};
+
+use crate::engine::Engine;
+use crate::fault::{Blame as _, Fault, Outcome};
+
+/// What a run, or a command line, sets over a pack's task.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    /// Laid over the primary reward's configuration.
+    pub(crate) primary: Map<String, Value>,
+    /// Laid over the configuration of rewards by name.
+    pub(crate) rewards: Map<String, Value>,
+    /// Another judge than the pack's.
+    pub(crate) judge: Option<String>,
+    /// Laid over the judge's configuration.
+    pub(crate) judge_config: Map<String, Value>,
+}
+
+/// A task whose rewards are loaded.
+pub(crate) struct Task {
+    pack: omni_pack::Task,
+    rewards: Vec<Reward>,
+    specs: Vec<ComponentSpec>,
+    effects: Effects,
+}
+
+struct Reward {
+    plugin: RewardPlugin,
+    config: String,
+}
+
+impl Task {
+    /// Finds a task and loads what it needs.
+    pub(crate) fn open(engine: &Engine, name: &str, settings: &Settings) -> Outcome<Self> {
+        let pack = engine.packs().task(name).or_input()?;
+        let mut rewards = Vec::new();
+        let mut specs: Vec<ComponentSpec> = Vec::new();
+        check_names(&pack, &settings.rewards)?;
+        for reward in &pack.rewards {
+            let plugin = engine.reward(&reward.component)?;
+            let mut config = reward.config.clone();
+            if reward.primary {
+                config.extend(settings.primary.clone());
+            }
+            if let Some(over) = named(&settings.rewards, &reward.component) {
+                config.extend(over.clone());
+            }
+            let config = Value::Object(config).to_string();
+            let returned = plugin.components(&config).or_input()?;
+            let weights = reward.weights(&returned).or_input()?;
+            for (index, (name, weight)) in returned.iter().zip(weights).enumerate() {
+                if specs.iter().any(|spec| spec.name == *name) {
+                    return Err(Fault::input(format!(
+                        "task `{}`: two of its rewards return a component `{name}`; \
+                         leave one of them out",
+                        pack.qualified()
+                    )));
+                }
+                // What a task is about is its primary reward's first component, and whatever
+                // else of it has a weight.
+                let primary = reward.primary && (index == 0 || weight > 0.0);
+                let required = Some(reward.required && weight > 0.0);
+                specs.push(ComponentSpec { name: name.clone(), weight, primary, required });
+            }
+            rewards.push(Reward { plugin, config });
+        }
+        if let Some(metric) = &pack.metric
+            && !specs.iter().any(|spec| spec.name == *metric)
+        {
+            let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+            return Err(Fault::input(format!(
+                "task `{}`: its metric `{metric}` is no component of its rewards, which return {}",
+                pack.qualified(),
+                names.join(", ")
+            )));
+        }
+        let effects = effects(engine, &pack, settings)?;
+        Ok(Self { pack, rewards, specs, effects })
+    }
+
+    /// The task as its pack has it.
+    pub(crate) fn pack(&self) -> &omni_pack::Task {
+        &self.pack
+    }
+
+    /// The components, with what the pack says of them.
+    pub(crate) fn components(&self) -> &[ComponentSpec] {
+        &self.specs
+    }
+
+    /// Scores all outputs of one item with every reward.
+    pub(crate) fn score(&self, item: &Item, rollouts: &[Rollout], seed: u32) -> GroupScore {
+        let mut all = GroupScore {
+            rollouts: vec![Vec::<Component>::new(); rollouts.len()],
+            fuel: Fuel::default(),
+            reproducible: true,
+        };
+        for reward in &self.rewards {
+            let group = GroupCall {
+                task: &self.pack.name,
+                config: &reward.config,
+                item,
+                rollouts,
+                seed,
+                relative: false,
+            };
+            let scored = reward.plugin.score(&group, &self.effects);
+            all.fuel += scored.fuel;
+            all.reproducible &= scored.reproducible;
+            for (into, components) in all.rollouts.iter_mut().zip(scored.rollouts) {
+                into.extend(components);
+            }
+        }
+        all
+    }
+}
+
+/// Settings for a reward that the task does not have would otherwise do nothing, silently.
+fn check_names(pack: &omni_pack::Task, settings: &Map<String, Value>) -> Outcome<()> {
+    for (name, value) in settings {
+        let known = pack.rewards.iter().any(|reward| is_called(&reward.component, name));
+        let names: Vec<String> =
+            pack.rewards.iter().map(|reward| reward.component.qualified()).collect();
+        if !known {
+            return Err(Fault::input(format!(
+                "task `{}`: `reward_config.{name}`: no such reward; it has {}",
+                pack.qualified(),
+                names.join(", ")
+            )));
+        }
+        if !value.is_object() {
+            return Err(Fault::input(format!(
+                "task `{}`: `reward_config.{name}`: wants a table",
+                pack.qualified()
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn is_called(component: &omni_pack::Component, name: &str) -> bool {
+    name == component.name || name == component.qualified()
+}
+
+fn named<'a>(
+    settings: &'a Map<String, Value>,
+    component: &omni_pack::Component,
+) -> Option<&'a Map<String, Value>> {
+    settings.iter().find(|(name, _)| is_called(component, name))?.1.as_object()
+}
+
+fn effects(engine: &Engine, pack: &omni_pack::Task, settings: &Settings) -> Outcome<Effects> {
+    let configured = |judge: &JudgeUse| {
+        let plugin = engine.judge(&judge.component)?;
+        Ok::<_, Fault>(ConfiguredJudge {
+            plugin,
+            config: Value::Object(judge.config.clone()).to_string(),
+        })
+    };
+    let chosen = match &settings.judge {
+        Some(name) => {
+            let component = engine.packs().component(name, omni_pack::Kind::Judge).or_input()?;
+            let config = component.config.clone();
+            Some(JudgeUse { component, config })
+        }
+        None => pack.judge.clone(),
+    };
+    let judge = match chosen {
+        Some(mut judge) => {
+            judge.config.extend(settings.judge_config.clone());
+            Some(configured(&judge)?)
+        }
+        None => None,
+    };
+    let mut judges = std::collections::HashMap::new();
+    for (name, judge) in &pack.judges {
+        judges.insert(name.clone(), configured(judge)?);
+    }
+    Ok(Effects {
+        interpreters: engine.interpreters()?,
+        judge,
+        judges,
+        model: Arc::new(NoModel),
+        limits: LoopLimits { program: program_limits(pack), ..LoopLimits::default() },
+    })
+}
+
+fn program_limits(pack: &omni_pack::Task) -> ProgramLimits {
+    let mut limits = ProgramLimits::default();
+    if let Some(fuel) = pack.limits.program_fuel {
+        limits.fuel = fuel;
+    }
+    if let Some(mib) = pack.limits.program_memory_mib {
+        limits.memory_bytes = mib << 20;
+    }
+    if let Some(bytes) = pack.limits.program_output_bytes {
+        limits.output_bytes = bytes;
+    }
+    limits
+}
+
+/// The messages of a row, as the trainer's items have them.
+pub(crate) fn item(row: omni_pack::Row) -> Result<Item, String> {
+    let roles = BTreeMap::from([
+        ("system", omni_record::Role::System),
+        ("user", omni_record::Role::User),
+        ("assistant", omni_record::Role::Assistant),
+    ]);
+    let mut messages = Vec::with_capacity(row.messages.len());
+    for message in row.messages {
+        let Some(role) = roles.get(message.role.as_str()) else {
+            return Err(format!("`{}` is no role", message.role));
+        };
+        messages.push(omni_record::Message { role: *role, content: message.content });
+    }
+    Ok(Item { id: row.id, messages, reference: row.reference, data: Value::Object(row.data) })
+}

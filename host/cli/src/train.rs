@@ -1,0 +1,213 @@
+//! `train`: a run from its file to its report.
+
+use std::path::{Path, PathBuf};
+
+use omni_policy::{CpuPolicy, Policy};
+use omni_record::RunFolder;
+use omni_train::{Ending, RunConfig, Training};
+
+use crate::args::{Arguments, Train};
+use crate::console;
+use crate::fault::{Blame as _, Fault, Outcome};
+use crate::progress::Renderer;
+use crate::run::{self, Run};
+use crate::schedule::PluginScheduler;
+
+/// Trains, and shows what came of it.
+pub(crate) fn run(arguments: &Arguments, train: &Train) -> Outcome<()> {
+    let out = out_folder(train);
+    let folder = RunFolder::new(&out);
+    if !train.resume && folder.events_jsonl().exists() {
+        return Err(Fault::input(format!(
+            "{} already holds a run: go on with it with --resume, or choose another folder with \
+             --out",
+            out.display()
+        )));
+    }
+    let ready = Run::open(arguments, &train.run, &train.set)?;
+    let config = &ready.config;
+    let (mut policy, tokenizer) = run::policy(config, &config.policy.model)?;
+    let mut scheduler = scheduler(&ready)?;
+    let lock = ready.lock()?;
+    if train.resume {
+        same_run(config, &folder.run_toml())?;
+        lock.check(&folder.lock_toml())?;
+    }
+    folder.create().or_run()?;
+    write(&folder.run_toml(), &config.to_toml().or_input()?)?;
+    write(&folder.lock_toml(), &lock.to_toml()?)?;
+
+    let model = config.policy.model.clone();
+    let threads = run::threads(config.policy.threads);
+    let mut reference =
+        || CpuPolicy::load(&model, threads).map(|policy| Box::new(policy) as Box<dyn Policy>);
+    let stop = run::stop_flag("this step is finished and a checkpoint written")?;
+    let renderer = Renderer::new(ready.task_names());
+    console::say(format!("run folder: {}", out.display()));
+    let summary = omni_train::train(Training {
+        config,
+        tasks: &ready.specs,
+        policy: &mut policy,
+        reference: &mut reference,
+        tokenizer: &tokenizer,
+        problems: &ready.problems,
+        scorer: &ready.scorer,
+        scheduler: &mut scheduler,
+        progress: &renderer,
+        stop,
+        folder: &folder,
+        resume: train.resume,
+    });
+    renderer.finish();
+    let summary = summary.map_err(run::train_fault).map_err(|fault| hint(fault, &folder, train))?;
+
+    let page = omni_report::write(&out).or_run()?;
+    if summary.ending == Ending::Interrupted {
+        console::say(format!(
+            "interrupted after step {}; go on with: {}",
+            summary.steps,
+            resume_command(train)
+        ));
+        return Ok(());
+    }
+    if let Some(table) = omni_report::Summary::of(&folder.events().or_run()?) {
+        let head = table.head();
+        let head: Vec<&str> = head.iter().map(String::as_str).collect();
+        console::result(console::table(&head, &table.cells()))?;
+        console::say(table.caption());
+    }
+    console::say(format!("policy: {}", folder.checkpoint(summary.steps).display()));
+    if let Some(best) = summary.best {
+        console::say(format!("best by validation: step {best}"));
+    }
+    console::say(format!("report: {}", page.display()));
+    Ok(())
+}
+
+/// `--out`, or a folder called after the run file.
+fn out_folder(train: &Train) -> PathBuf {
+    if let Some(out) = &train.out {
+        return out.clone();
+    }
+    let stem = train.run.file_stem().unwrap_or_default();
+    // Many run files are called run.toml; their folder then says more.
+    let name = match train.run.parent().and_then(Path::file_name) {
+        Some(parent) if stem == "run" => parent,
+        _ => stem,
+    };
+    Path::new("runs").join(name)
+}
+
+fn scheduler(ready: &Run) -> Outcome<PluginScheduler> {
+    let schedule = &ready.config.schedule;
+    let component = ready
+        .engine
+        .packs()
+        .component(&schedule.plugin, omni_pack::Kind::Scheduler)
+        .or_input_at("`schedule.plugin`")?;
+    let plugin = ready.engine.scheduler(&component)?;
+    let mut config = component.config;
+    config.extend(schedule.config.clone());
+    Ok(PluginScheduler { plugin, config: serde_json::Value::Object(config).to_string() })
+}
+
+/// A resumed run must be the run that began: only what changes no number may differ.
+fn same_run(config: &RunConfig, file: &Path) -> Outcome<()> {
+    if !file.exists() {
+        return Err(Fault::input(format!(
+            "{}: there is no run here to go on with; leave --resume out to begin one",
+            file.display()
+        )));
+    }
+    let text = std::fs::read_to_string(file).or_input_at(file.display())?;
+    let mut old: RunConfig = toml::from_str(&text).or_input_at(file.display())?;
+    old.policy.threads = config.policy.threads;
+    old.policy.device = config.policy.device;
+    old.rollout.scoring_threads = config.rollout.scoring_threads;
+    old.schedule.max_steps = config.schedule.max_steps;
+    old.checkpoint = config.checkpoint.clone();
+    if old == *config {
+        return Ok(());
+    }
+    let (old, new) = (old.to_toml().or_input()?, config.to_toml().or_input()?);
+    let changed = old.lines().zip(new.lines()).find(|(old, new)| old != new);
+    let what = changed.map_or("its tables differ".to_owned(), |(old, new)| {
+        format!("it began with `{old}`, now it is `{new}`")
+    });
+    Err(Fault::input(format!(
+        "{}: the run cannot go on with other settings: {what}; start a new one with --out",
+        file.display()
+    )))
+}
+
+/// Says how to go on after a failure that left a checkpoint.
+fn hint(fault: Fault, folder: &RunFolder, train: &Train) -> Fault {
+    let steps = folder.checkpoint_steps().unwrap_or_default();
+    match (fault, steps.last()) {
+        (Fault::Run(message), Some(step)) => Fault::Run(format!(
+            "{message}\n  the checkpoint of step {step} stands; once that is mended, go on with: {}",
+            resume_command(train)
+        )),
+        (fault, _) => fault,
+    }
+}
+
+fn resume_command(train: &Train) -> String {
+    let mut words = vec!["omni-host train".to_owned(), quoted(&train.run.display().to_string())];
+    if let Some(out) = &train.out {
+        words.push(format!("--out {}", quoted(&out.display().to_string())));
+    }
+    for set in &train.set {
+        words.push(format!("--set {}", quoted(set)));
+    }
+    words.push("--resume".to_owned());
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=,:+@".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// Writes a small file whole or not at all.
+fn write(path: &Path, text: &str) -> Outcome<()> {
+    let aside = path.with_extension("toml.aside");
+    std::fs::write(&aside, text)
+        .and_then(|()| std::fs::rename(&aside, path))
+        .or_run_at(format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resume_command_can_be_pasted() {
+        let train = Train {
+            run: "my run.toml".into(),
+            resume: false,
+            out: Some("out".into()),
+            set: vec!["task.0.config={x='y'}".into(), "seed=3".into()],
+        };
+        assert_eq!(
+            resume_command(&train),
+            "omni-host train 'my run.toml' --out out --set 'task.0.config={x='\\''y'\\''}' \
+             --set seed=3 --resume"
+        );
+    }
+
+    #[test]
+    fn a_run_folder_is_called_after_its_file() {
+        let folder = |run: &str| {
+            out_folder(&Train { run: run.into(), resume: false, out: None, set: Vec::new() })
+        };
+        assert_eq!(folder("examples/quickstart/run.toml"), Path::new("runs/quickstart"));
+        assert_eq!(folder("math.toml"), Path::new("runs/math"));
+        assert_eq!(folder("run.toml"), Path::new("runs/run"));
+    }
+}

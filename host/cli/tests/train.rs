@@ -1,0 +1,211 @@
+//! Whole runs: the same bytes for any number of threads and across a kill, a full disk, a stop.
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use common::{Ran, omni, run_file, train, weights};
+use serde_json::Value;
+
+/// Events without what a clock wrote into them.
+fn events(run: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(run.join("events.jsonl")).unwrap();
+    text.lines()
+        .map(|line| {
+            let mut event: Value = serde_json::from_str(line).unwrap();
+            let fields = event.as_object_mut().unwrap();
+            fields.remove("time");
+            fields.remove("seconds");
+            event
+        })
+        .collect()
+}
+
+#[test]
+fn a_run_leaves_what_the_design_promises() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("run");
+    let ran = Ran::of(&mut train(&run_file(place.path(), 3), &out)).ok();
+    for task in ["arithmetic", "functions", "world", "sentences", "average"] {
+        assert!(ran.out.contains(task), "no {task} in the table:\n{}", ran.out);
+    }
+    for file in [
+        "run.toml",
+        "lock.toml",
+        "events.jsonl",
+        "samples.jsonl",
+        "report.html",
+        "checkpoints/step-3/config.json",
+    ] {
+        assert!(out.join(file).is_file(), "{file}");
+    }
+    let steps: Vec<Value> =
+        events(&out).into_iter().filter(|event| event["event"] == "step").collect();
+    assert_eq!(steps.len(), 3);
+    let task = &steps[0]["tasks"].as_object().unwrap().values().next().unwrap().clone();
+    for key in [
+        "reward_mean",
+        "reward_std",
+        "components",
+        "mean_abs_advantage",
+        "entropy",
+        "completion_length",
+        "truncated_fraction",
+        "zero_variance_fraction",
+        "pass_at_k",
+        "undefined",
+    ] {
+        assert!(task.get(key).is_some(), "no {key} in {task}");
+    }
+    for key in ["loss", "kl", "clip_low", "clip_high", "grad_norm", "lr", "tokens"] {
+        assert!(steps[0].get(key).is_some(), "no {key} in {}", steps[0]);
+    }
+    let tensorboard = std::fs::read_dir(&out).unwrap().any(|entry| {
+        entry.unwrap().file_name().to_string_lossy().starts_with("events.out.tfevents")
+    });
+    assert!(tensorboard);
+
+    // The run file that was written back is the run: it evaluates, and names what was used.
+    let lock = std::fs::read_to_string(out.join("lock.toml")).unwrap();
+    for used in ["math/math", "python/python", "writing/judge-rubric", "model.safetensors"] {
+        assert!(lock.contains(used), "no {used} in lock.toml");
+    }
+    let ran = Ran::of(
+        omni()
+            .arg("eval")
+            .arg(out.join("run.toml"))
+            .arg("--policy")
+            .arg(out.join("checkpoints/step-3"))
+            .args(["--json", "--set", "eval.final.greedy=true"]),
+    )
+    .ok();
+    let measured: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(measured["tasks"]["world"]["items"], 4);
+    assert!(measured["tasks"]["world"]["greedy"]["mean"].is_number());
+
+    // A folder that holds a run is not written over.
+    Ran::of(&mut train(&run_file(place.path(), 3), &out)).fails(2, &["--resume", "--out"]);
+}
+
+#[test]
+fn threads_change_no_byte() {
+    let place = tempfile::tempdir().unwrap();
+    let file = run_file(place.path(), 4);
+    let outs = [1, 2].map(|threads| {
+        let out = place.path().join(format!("threads-{threads}"));
+        Ran::of(train(&file, &out).args(["--threads", &threads.to_string()])).ok();
+        out
+    });
+    assert_eq!(weights(&outs[0], 4), weights(&outs[1], 4));
+    assert_eq!(events(&outs[0]), events(&outs[1]));
+    assert_ne!(
+        weights(&outs[0], 4),
+        std::fs::read(common::policy().join("model.safetensors")).unwrap(),
+        "nothing was learned, so nothing was compared"
+    );
+}
+
+#[test]
+fn another_seed_is_another_run() {
+    let place = tempfile::tempdir().unwrap();
+    let file = run_file(place.path(), 2);
+    let outs = [1, 2].map(|seed| {
+        let out = place.path().join(format!("seed-{seed}"));
+        Ran::of(train(&file, &out).args(["--set", &format!("seed={seed}")])).ok();
+        out
+    });
+    assert_ne!(weights(&outs[0], 2), weights(&outs[1], 2));
+}
+
+#[test]
+fn a_killed_run_resumes_to_the_same_bytes() {
+    let place = tempfile::tempdir().unwrap();
+    let file = run_file(place.path(), 8);
+    let whole = place.path().join("whole");
+    Ran::of(&mut train(&file, &whole)).ok();
+
+    // Killed after a step that has no checkpoint, and after one that may be writing it.
+    for fatal in [5, 6] {
+        let killed = place.path().join(format!("killed-{fatal}"));
+        let mut child =
+            train(&file, &killed).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let seen = lines.any(|line| line.unwrap().starts_with(&format!("step {fatal}/8")));
+        assert!(seen, "the run ended before step {fatal}");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!killed.join("checkpoints/step-8").exists(), "it was not killed in time");
+
+        Ran::of(train(&file, &killed).arg("--resume")).ok();
+        assert_eq!(weights(&whole, 8), weights(&killed, 8), "killed after step {fatal}");
+        assert_eq!(events(&whole), events(&killed), "killed after step {fatal}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_run_that_can_go_on() {
+    let place = tempfile::tempdir().unwrap();
+    let file = run_file(place.path(), 6);
+    let whole = place.path().join("whole");
+    Ran::of(&mut train(&file, &whole)).ok();
+
+    let stopped = place.path().join("stopped");
+    let mut child =
+        train(&file, &stopped).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().starts_with("step 1/6")));
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(0), "{rest:?}");
+    assert!(rest.iter().any(|line| line.contains("--resume")), "{rest:?}");
+    assert!(!stopped.join("checkpoints/step-6").exists(), "it was not stopped in time");
+
+    Ran::of(train(&file, &stopped).arg("--resume")).ok();
+    assert_eq!(weights(&whole, 6), weights(&stopped, 6));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_loses_nothing_earlier() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("run");
+    let file = run_file(place.path(), 4);
+    let whole = place.path().join("whole");
+    Ran::of(&mut train(&file, &whole)).ok();
+    Ran::of(train(&file, &out).args(["--set", "schedule.max_steps=2"])).ok();
+    let earlier = weights(&out, 2);
+
+    // Files may not grow beyond 16 kB: records still fit, weights no longer do.
+    assert!(earlier.len() > 2 * 16 * 1024, "the policy is too small for this test");
+    let mut limited = Command::new("sh");
+    limited
+        .arg("-c")
+        .arg("trap '' XFSZ; ulimit -f 32; exec \"$@\"")
+        .arg("sh")
+        .arg(env!("CARGO_BIN_EXE_omni-host"))
+        .args(["train".as_ref(), file.as_os_str(), "--out".as_ref(), out.as_os_str()])
+        .arg("--resume")
+        .current_dir(common::root())
+        .stdin(Stdio::null());
+    Ran::of(&mut limited).fails(1, &["cannot", "step-2", "--resume"]);
+    assert_eq!(earlier, weights(&out, 2));
+    assert!(!out.join("checkpoints/step-4").exists());
+
+    Ran::of(train(&file, &out).arg("--resume")).ok();
+    assert_eq!(weights(&whole, 4), weights(&out, 4));
+}
+
+#[test]
+fn a_run_does_not_go_on_as_another() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("run");
+    let file = run_file(place.path(), 2);
+    Ran::of(&mut train(&file, &out)).ok();
+    Ran::of(train(&file, &out).args(["--resume", "--set", "optimizer.lr=0.5"]))
+        .fails(2, &["lr", "--out"]);
+    Ran::of(train(&file, &place.path().join("none")).arg("--resume")).fails(2, &["no run"]);
+}
