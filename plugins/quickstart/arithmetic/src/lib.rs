@@ -64,16 +64,18 @@ impl Task for Arithmetic {
         item(&common, split, index, |rng: &mut Rng| {
             let kind = rng.choose(&self.kinds).copied().unwrap_or(Kind::Add);
             let calculation = Calculation::draw(kind, max, factor, rng);
-            let mut data = serde_json::Map::new();
-            data.insert("kind".to_owned(), kind.name().into());
-            Problem {
-                key: calculation.key(),
-                prompt: calculation.prompt(),
-                reference: Some(calculation.result().to_string()),
-                data,
-                right: calculation.solution(),
-                wrong: calculation.mistakes(),
-            }
+            let finish = move |_: &mut Rng| {
+                let mut data = serde_json::Map::new();
+                data.insert("kind".to_owned(), kind.name().into());
+                Problem {
+                    prompt: calculation.prompt(),
+                    reference: Some(calculation.result().to_string()),
+                    data,
+                    right: calculation.solution(),
+                    wrong: calculation.mistakes(),
+                }
+            };
+            (calculation.key(), finish)
         })
     }
 }

@@ -69,21 +69,25 @@ impl Task for Functions {
         item(&common, split, index, |rng: &mut Rng| {
             let family = rng.choose(&families).copied().unwrap_or(Family::Linear);
             let function = Function::draw(family, self.max_factor, self.max_constant, rng);
-            let (shown, hidden) = function.inputs(self.tests as usize, rng);
-            let examples: Vec<_> = shown.iter().map(|input| format!("f({input})={}", function.value(input))).collect();
-            let assertions: Vec<_> = hidden.iter().map(|input| format!("assert f({input}) == {}", function.value(input))).collect();
-            let mut data = serde_json::Map::new();
-            data.insert("kind".to_owned(), family.name().into());
-            data.insert("entry_point".to_owned(), "f".into());
-            data.insert("assertions".to_owned(), assertions.into());
-            Problem {
-                key: function.expression(),
-                prompt: format!("{} def f?", examples.join(" ")),
-                reference: None,
-                data,
-                right: Solution::new(function.thoughts(&shown), function.source()),
-                wrong: function.mistakes(&shown, &hidden),
-            }
+            let key = function.expression();
+            let finish = move |rng: &mut Rng| {
+                let (shown, hidden) = function.inputs(self.tests as usize, rng);
+                let examples: Vec<_> = shown.iter().map(|input| format!("f({input})={}", function.value(input))).collect();
+                let assertions: Vec<_> =
+                    hidden.iter().map(|input| format!("assert f({input}) == {}", function.value(input))).collect();
+                let mut data = serde_json::Map::new();
+                data.insert("kind".to_owned(), family.name().into());
+                data.insert("entry_point".to_owned(), "f".into());
+                data.insert("assertions".to_owned(), assertions.into());
+                Problem {
+                    prompt: format!("{} def f?", examples.join(" ")),
+                    reference: None,
+                    data,
+                    right: Solution::new(function.thoughts(&shown), function.source()),
+                    wrong: function.mistakes(&shown, &hidden),
+                }
+            };
+            (key, finish)
         })
     }
 }

@@ -65,8 +65,6 @@ pub fn in_range(key: &str, value: u32, range: std::ops::RangeInclusive<u32>) -> 
 /// One problem, with right and wrong ways to answer it.
 #[derive(Debug, Clone)]
 pub struct Problem {
-    /// What makes it this problem and no other.
-    pub key: String,
     /// What the policy sees.
     pub prompt: String,
     /// The answer, where the reward compares with one.
@@ -96,21 +94,25 @@ pub fn split_of(key: &str) -> &'static str {
     SPLITS[0].0
 }
 
-/// The item at an index of a split.
+/// The item at an index of a split. `draw` gives what makes a problem this one and no other, and
+/// how to make the rest of it, which is done only for a problem of the split.
 ///
 /// # Errors
 /// `invalid-input` for an unknown split, and when the settings leave the split without problems.
-pub fn item(common: &Common, split: &str, index: u32, draw: impl Fn(&mut Rng) -> Problem) -> Result<Item> {
+pub fn item<F>(common: &Common, split: &str, index: u32, draw: impl Fn(&mut Rng) -> (String, F)) -> Result<Item>
+where
+    F: FnOnce(&mut Rng) -> Problem,
+{
     common.check()?;
     if !SPLITS.iter().any(|(name, _)| *name == split) {
         let known: Vec<_> = SPLITS.iter().map(|(name, _)| *name).collect();
         return Err(Error::invalid_input(format!("no split `{split}`; there are {}", known.join(", "))));
     }
     let mut rng = Rng::keyed(common.seed, split, u64::from(index));
-    let problem = (0..MOST_DRAWS)
-        .map(|_| draw(&mut rng))
-        .find(|problem| split_of(&problem.key) == split)
-        .ok_or_else(|| Error::invalid_input(format!("these settings leave no problem for the split `{split}`; make it harder")))?;
+    let (_, finish) = (0..MOST_DRAWS).map(|_| draw(&mut rng)).find(|(key, _)| split_of(key) == split).ok_or_else(|| {
+        Error::invalid_input(format!("these settings leave no problem for the split `{split}`; make it harder"))
+    })?;
+    let problem = finish(&mut rng);
     let mut data = problem.data;
     if split == "warmup" {
         let (text, is) = demonstration::demonstrate(common, &problem.right, &problem.wrong, &mut rng);

@@ -69,21 +69,23 @@ impl Task for Sentences {
             let mut required = sentence.words();
             required.sort_unstable();
             let key = required.join(" ");
-            rng.shuffle(&mut required);
-            let lacks = self.reference_lacks as usize;
-            let reference = sentence.lacking(lacks, vocabulary, rng).text();
-            let rubric = json!({ "words": required, "min_words": words + 2, "max_words": MAX_WORDS });
-            let mut data = serde_json::Map::new();
-            data.insert("kind".to_owned(), format!("{words} words").into());
-            data.insert("rubric".to_owned(), rubric);
-            Problem {
-                key,
-                prompt: format!("Write: {}.", required.join(", ")),
-                reference: Some(reference),
-                data,
-                right: sentence.solution(),
-                wrong: sentence.mistakes(lacks, vocabulary, rng),
-            }
+            let finish = move |rng: &mut Rng| {
+                rng.shuffle(&mut required);
+                let lacks = self.reference_lacks as usize;
+                let reference = sentence.lacking(lacks, vocabulary, rng).text();
+                let rubric = json!({ "words": required, "min_words": words + 2, "max_words": MAX_WORDS });
+                let mut data = serde_json::Map::new();
+                data.insert("kind".to_owned(), format!("{words} words").into());
+                data.insert("rubric".to_owned(), rubric);
+                Problem {
+                    prompt: format!("Write: {}.", required.join(", ")),
+                    reference: Some(reference),
+                    data,
+                    right: sentence.solution(),
+                    wrong: sentence.mistakes(lacks, vocabulary, rng),
+                }
+            };
+            (key, finish)
         })
     }
 }

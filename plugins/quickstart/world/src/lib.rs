@@ -69,25 +69,27 @@ impl Task for World {
             candidates.sort_unstable();
             let question = relation.question.replace("{}", subject);
             let key = format!("{question} {}", candidates.join(", "));
-            rng.shuffle(&mut candidates);
-            let mut data = serde_json::Map::new();
-            data.insert("kind".to_owned(), relation.name.into());
-            data.insert("accepted".to_owned(), vec![object].into());
-            // A wrong memory, a slip after a right one, and an answer that nobody offered.
-            // The spaces make a word here the token that it is in the prompt.
-            let solution = |remembered: &str, said: &str| Solution::new(format!(" {subject} {remembered}"), format!(" {said}"));
-            let mut wrong: Vec<_> = others.iter().map(|other| solution(other, other)).collect();
-            wrong.extend(others.iter().map(|other| solution(object, other)));
-            let absent = known.iter().map(|(_, other)| *other).find(|other| !candidates.contains(other));
-            wrong.extend(absent.map(|absent| solution(absent, absent)));
-            Problem {
-                key,
-                prompt: format!("{question} {}", candidates.join(", ")),
-                reference: Some(object.to_owned()),
-                data,
-                right: solution(object, object),
-                wrong,
-            }
+            let finish = move |rng: &mut Rng| {
+                rng.shuffle(&mut candidates);
+                let mut data = serde_json::Map::new();
+                data.insert("kind".to_owned(), relation.name.into());
+                data.insert("accepted".to_owned(), vec![object].into());
+                // The spaces make a word here the token that it is in the prompt.
+                let solution = |remembered: &str, said: &str| Solution::new(format!(" {subject} {remembered}"), format!(" {said}"));
+                // A wrong memory, a slip after a right one, and an answer that nobody offered.
+                let mut wrong: Vec<_> = others.iter().map(|other| solution(other, other)).collect();
+                wrong.extend(others.iter().map(|other| solution(object, other)));
+                let absent = known.iter().map(|(_, other)| *other).find(|other| !candidates.contains(other));
+                wrong.extend(absent.map(|absent| solution(absent, absent)));
+                Problem {
+                    prompt: format!("{question} {}", candidates.join(", ")),
+                    reference: Some(object.to_owned()),
+                    data,
+                    right: solution(object, object),
+                    wrong,
+                }
+            };
+            (key, finish)
         })
     }
 }
