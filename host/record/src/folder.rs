@@ -104,7 +104,11 @@ impl RunFolder {
         for entry in entries {
             let entry = entry.map_err(RecordError::io("list", &folder))?;
             let name = entry.file_name();
-            steps.extend(name.to_str().and_then(|n| n.strip_prefix("step-")).and_then(|n| n.parse::<u64>().ok()));
+            steps.extend(
+                name.to_str()
+                    .and_then(|n| n.strip_prefix("step-"))
+                    .and_then(|n| n.parse::<u64>().ok()),
+            );
         }
         steps.sort_unstable();
         Ok(steps)
@@ -224,7 +228,8 @@ struct Appender {
 
 impl Appender {
     fn open(path: PathBuf) -> Result<Self, RecordError> {
-        let file = OpenOptions::new().append(true).open(&path).map_err(RecordError::io("open", &path))?;
+        let file =
+            OpenOptions::new().append(true).open(&path).map_err(RecordError::io("open", &path))?;
         Ok(Self { path, file })
     }
 

@@ -13,7 +13,8 @@ mod values;
 
 pub use error::RecordError;
 pub use events::{
-    Estimate, EvalEvent, Event, Sample, SampleOutput, StartEvent, StepEvent, TaskEval, TaskStep, VERSION,
+    Estimate, EvalEvent, Event, Sample, SampleOutput, StartEvent, StepEvent, TaskEval, TaskStep,
+    VERSION,
 };
 pub use folder::{Position, RecordWriter, RunFolder};
 pub use values::{

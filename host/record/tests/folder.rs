@@ -5,12 +5,19 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 
 use omni_record::{
-    Component, Estimate, EvalEvent, Event, Finish, Fuel, Position, ReasonKind, RecordError, RunFolder, Sample, SampleOutput,
-    StartEvent, StepEvent, TaskEval, TaskStep, Undefined, VERSION, Value,
+    Component, Estimate, EvalEvent, Event, Finish, Fuel, Position, ReasonKind, RecordError,
+    RunFolder, Sample, SampleOutput, StartEvent, StepEvent, TaskEval, TaskStep, Undefined, VERSION,
+    Value,
 };
 
 fn start() -> Event {
-    Event::Start(StartEvent { version: VERSION, time: 1.5, tasks: vec!["math".into()], seed: 7, parameters: 10 })
+    Event::Start(StartEvent {
+        version: VERSION,
+        time: 1.5,
+        tasks: vec!["math".into()],
+        seed: 7,
+        parameters: 10,
+    })
 }
 
 fn step(step: u64) -> Event {
@@ -65,7 +72,10 @@ fn sample(step: u64) -> Sample {
             finish: Finish::Stop,
             reward: None,
             advantage: Some(0.0),
-            components: vec![Component { name: "accuracy".into(), value: Value::Undefined(undefined) }],
+            components: vec![Component {
+                name: "accuracy".into(),
+                value: Value::Undefined(undefined),
+            }],
         }],
     }
 }
@@ -116,7 +126,9 @@ fn a_resumed_record_is_as_if_the_run_never_died() {
 }
 
 fn files(folder: &RunFolder) -> Vec<Vec<u8>> {
-    [folder.events_jsonl(), folder.samples_jsonl(), folder.tensorboard()].map(|p| fs::read(p).unwrap()).into()
+    [folder.events_jsonl(), folder.samples_jsonl(), folder.tensorboard()]
+        .map(|p| fs::read(p).unwrap())
+        .into()
 }
 
 #[test]
@@ -128,7 +140,8 @@ fn a_damaged_line_and_a_newer_version_are_named() {
         Err(RecordError::Line { line: 1, path, .. }) => assert_eq!(path, folder.events_jsonl()),
         other => panic!("{other:?}"),
     }
-    let newer = StartEvent { version: VERSION + 1, time: 0.0, tasks: vec![], seed: 0, parameters: 0 };
+    let newer =
+        StartEvent { version: VERSION + 1, time: 0.0, tasks: vec![], seed: 0, parameters: 0 };
     let mut writer = folder.open(Position::default()).unwrap();
     writer.event(&Event::Start(newer)).unwrap();
     assert!(matches!(folder.events(), Err(RecordError::Version { .. })));

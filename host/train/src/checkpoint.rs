@@ -91,7 +91,12 @@ pub(crate) fn write(
     Ok(path)
 }
 
-fn write_aside(aside: &Path, state: &State, policy: &dyn Policy, tokenizer: &Tokenizer) -> Result<(), TrainError> {
+fn write_aside(
+    aside: &Path,
+    state: &State,
+    policy: &dyn Policy,
+    tokenizer: &Tokenizer,
+) -> Result<(), TrainError> {
     remove(aside)?;
     fs::create_dir_all(aside).map_err(TrainError::io("make", aside))?;
     policy.save_model(aside)?;
@@ -99,7 +104,8 @@ fn write_aside(aside: &Path, state: &State, policy: &dyn Policy, tokenizer: &Tok
     policy.save_optimizer(&aside.join(OPTIMIZER))?;
     let file = aside.join(STATE);
     // A state holds strings, numbers and lists, which always have a JSON form.
-    let json = serde_json::to_vec_pretty(&State { version: VERSION, ..state.clone() }).unwrap_or_default();
+    let json =
+        serde_json::to_vec_pretty(&State { version: VERSION, ..state.clone() }).unwrap_or_default();
     fs::write(&file, json).map_err(TrainError::io("write", &file))?;
     sync(&file)?;
     sync(aside)
@@ -123,7 +129,9 @@ fn aside(path: &Path, suffix: &str) -> PathBuf {
 
 fn remove(path: &Path) -> Result<(), TrainError> {
     match fs::remove_dir_all(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(TrainError::io("remove", path)(e)),
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(TrainError::io("remove", path)(e))
+        }
         _ => Ok(()),
     }
 }
@@ -134,14 +142,17 @@ fn sync(path: &Path) -> Result<(), TrainError> {
 
 /// The newest complete checkpoint. Puts back one that a crash left half replaced; those that are
 /// damaged are passed over and named in the second result.
-pub(crate) fn newest(folder: &RunFolder) -> Result<(Option<(PathBuf, State)>, Vec<String>), TrainError> {
+pub(crate) fn newest(
+    folder: &RunFolder,
+) -> Result<(Option<(PathBuf, State)>, Vec<String>), TrainError> {
     restore(folder)?;
     let mut passed_over = Vec::new();
     for step in folder.checkpoint_steps()?.into_iter().rev() {
         let path = folder.checkpoint(step);
         match read(&path) {
             Ok(state) => return Ok((Some((path, state)), passed_over)),
-            Err(message) => passed_over.push(format!("{} is not complete ({message}); passing over it", path.display())),
+            Err(message) => passed_over
+                .push(format!("{} is not complete ({message}); passing over it", path.display())),
         }
     }
     Ok((None, passed_over))
@@ -152,7 +163,10 @@ fn restore(folder: &RunFolder) -> Result<(), TrainError> {
     let Ok(entries) = fs::read_dir(&checkpoints) else { return Ok(()) };
     for entry in entries.flatten() {
         let name = entry.file_name();
-        let Some(step) = name.to_str().and_then(|n| n.strip_prefix(".step-")?.strip_suffix(".old")) else { continue };
+        let Some(step) = name.to_str().and_then(|n| n.strip_prefix(".step-")?.strip_suffix(".old"))
+        else {
+            continue;
+        };
         let path = checkpoints.join(format!("step-{step}"));
         if !path.exists() {
             fs::rename(entry.path(), &path).map_err(TrainError::io("rename", entry.path()))?;
@@ -165,7 +179,10 @@ fn read(path: &Path) -> Result<State, String> {
     let text = fs::read_to_string(path.join(STATE)).map_err(|e| format!("{STATE}: {e}"))?;
     let state: State = serde_json::from_str(&text).map_err(|e| format!("{STATE}: {e}"))?;
     if state.version > VERSION {
-        return Err(format!("{STATE} has version {}, this program reads up to {VERSION}", state.version));
+        return Err(format!(
+            "{STATE} has version {}, this program reads up to {VERSION}",
+            state.version
+        ));
     }
     for file in [OPTIMIZER, "config.json", "model.safetensors"] {
         if !path.join(file).is_file() {
@@ -196,7 +213,8 @@ pub(crate) fn prune(folder: &RunFolder, keep: u32, best: Option<u64>) -> Result<
 pub(crate) fn mark_best(folder: &RunFolder, step: u64, accuracy: f64) -> Result<(), TrainError> {
     let path = folder.checkpoints().join("best.json");
     let aside = path.with_extension("aside");
-    let json = serde_json::json!({ "step": step, "accuracy": accuracy, "path": format!("step-{step}") });
+    let json =
+        serde_json::json!({ "step": step, "accuracy": accuracy, "path": format!("step-{step}") });
     fs::write(&aside, format!("{json}\n"))
         .and_then(|()| fs::rename(&aside, &path))
         .map_err(TrainError::io("write", &path))

@@ -155,7 +155,9 @@ pub fn evaluate(
         time: clock::now(),
         purpose: plan.purpose.clone(),
         temperature: (plan.samples > 0).then_some(plan.temperature),
-        tasks: named.map(|((task, tally), split)| (task.name.clone(), tally.finish(task, split, plan))).collect(),
+        tasks: named
+            .map(|((task, tally), split)| (task.name.clone(), tally.finish(task, split, plan)))
+            .collect(),
         seconds: begun.elapsed().as_secs_f64(),
     };
     Ok(Some((event, samples)))
@@ -188,7 +190,12 @@ impl Evaluation<'_> {
         Ok(prompts)
     }
 
-    fn roll(&mut self, prompts: &[Prompt], plan: &EvalPlan, greedy: bool) -> Result<Vec<Rolled>, TrainError> {
+    fn roll(
+        &mut self,
+        prompts: &[Prompt],
+        plan: &EvalPlan,
+        greedy: bool,
+    ) -> Result<Vec<Rolled>, TrainError> {
         let roller = Roller {
             tasks: self.tasks,
             tokenizer: self.tokenizer,
@@ -216,7 +223,9 @@ impl Evaluation<'_> {
         tallies: &mut [Tally],
     ) -> Result<(), TrainError> {
         let budget = self.config.loss.micro_batch_tokens.max(1);
-        let cost = |(p, r): &(&Prompt, &Rolled)| p.tokens.len() + r.generated.iter().map(|g| g.tokens.len()).sum::<usize>();
+        let cost = |(p, r): &(&Prompt, &Rolled)| {
+            p.tokens.len() + r.generated.iter().map(|g| g.tokens.len()).sum::<usize>()
+        };
         let mut rest = measured;
         while !rest.is_empty() {
             let mut held = 0;
@@ -230,7 +239,11 @@ impl Evaluation<'_> {
                 .iter()
                 .map(|(p, r)| Group {
                     prompt: &p.tokens,
-                    completions: r.generated.iter().map(|g| Completion { tokens: &g.tokens, kept: None }).collect(),
+                    completions: r
+                        .generated
+                        .iter()
+                        .map(|g| Completion { tokens: &g.tokens, kept: None })
+                        .collect(),
                 })
                 .collect();
             let stats = self.policy.token_stats(&groups, temperature as f32)?;
@@ -262,7 +275,12 @@ impl Tally {
 
     fn add(&mut self, task: &TaskSpec, rolled: &Rolled, greedy: bool, sampling: bool) {
         let mut metric = Mean::default();
-        rolled.score.rollouts.iter().filter_map(|c| task.reward.metric(c)).for_each(|m| metric.add(m));
+        rolled
+            .score
+            .rollouts
+            .iter()
+            .filter_map(|c| task.reward.metric(c))
+            .for_each(|m| metric.add(m));
         if let Some(mean) = metric.get() {
             if greedy { self.greedy.add(mean) } else { self.sampled.add(mean) }
         }
@@ -300,7 +318,13 @@ impl Tally {
 }
 
 /// One prompt with its outputs, for people to read.
-pub(crate) fn sample(task: &TaskSpec, prompt: &Prompt, rolled: &Rolled, purpose: &str, step: u64) -> Sample {
+pub(crate) fn sample(
+    task: &TaskSpec,
+    prompt: &Prompt,
+    rolled: &Rolled,
+    purpose: &str,
+    step: u64,
+) -> Sample {
     let outputs = rolled
         .rollouts
         .iter()

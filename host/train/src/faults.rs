@@ -47,7 +47,9 @@ impl Faults {
 
 /// The latest reason seen, for the message that stops a run.
 pub(crate) fn reason(latest: Option<&Undefined>) -> (&'static str, String) {
-    latest.map_or(("host", "no reason was given".to_owned()), |u| (u.kind.as_str(), u.message.clone()))
+    latest.map_or(("host", "no reason was given".to_owned()), |u| {
+        (u.kind.as_str(), u.message.clone())
+    })
 }
 
 #[cfg(test)]

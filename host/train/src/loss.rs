@@ -127,13 +127,23 @@ impl Tally {
 /// Loss of a micro-batch's rows (its part of the batch's), and for each row the derivative by
 /// each of its log-probabilities, `[row][token]`.
 #[must_use]
-pub fn loss(rows: &[Row<'_>], settings: &config::Loss, denominators: &Denominators) -> (Tally, Vec<Vec<f64>>) {
+pub fn loss(
+    rows: &[Row<'_>],
+    settings: &config::Loss,
+    denominators: &Denominators,
+) -> (Tally, Vec<Vec<f64>>) {
     let mut tally = Tally::default();
-    let gradients = rows.iter().map(|row| row_loss(row, settings, denominators, &mut tally)).collect();
+    let gradients =
+        rows.iter().map(|row| row_loss(row, settings, denominators, &mut tally)).collect();
     (tally, gradients)
 }
 
-fn row_loss(row: &Row<'_>, settings: &config::Loss, denominators: &Denominators, tally: &mut Tally) -> Vec<f64> {
+fn row_loss(
+    row: &Row<'_>,
+    settings: &config::Loss,
+    denominators: &Denominators,
+    tally: &mut Tally,
+) -> Vec<f64> {
     let n = row.logp.len();
     if row.masked || n == 0 {
         // A sequence whose tokens are all masked has ratio 1 and still counts as a sequence.
@@ -156,8 +166,11 @@ fn row_loss(row: &Row<'_>, settings: &config::Loss, denominators: &Denominators,
                 gradient[t] += weight * slope * ratio;
                 if let Some(reference) = reference {
                     let (k3, dk3) = k3(reference[t] - row.logp[t], tally);
-                    let (value, by_logp) =
-                        if settings.kl_correction { (k3 * ratio, (dk3 + k3) * ratio) } else { (k3, dk3) };
+                    let (value, by_logp) = if settings.kl_correction {
+                        (k3 * ratio, (dk3 + k3) * ratio)
+                    } else {
+                        (k3, dk3)
+                    };
                     total += row.task.beta * value;
                     gradient[t] += weight * row.task.beta * by_logp;
                 }

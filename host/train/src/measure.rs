@@ -71,14 +71,17 @@ pub(crate) struct Components {
 
 impl Components {
     pub(crate) fn new(task: &TaskSpec) -> Self {
-        let means = task.reward.components.iter().map(|c| (c.name.clone(), Mean::default())).collect();
+        let means =
+            task.reward.components.iter().map(|c| (c.name.clone(), Mean::default())).collect();
         Self { means, undefined: BTreeMap::new() }
     }
 
     pub(crate) fn add(&mut self, components: &[Component]) {
         for component in components {
             match &component.value {
-                Value::Scored(score) => self.means.entry(component.name.clone()).or_default().add(*score),
+                Value::Scored(score) => {
+                    self.means.entry(component.name.clone()).or_default().add(*score)
+                }
                 Value::Undefined(why) => {
                     self.means.entry(component.name.clone()).or_default();
                     *self.undefined.entry(why.kind.as_str().to_owned()).or_default() += 1;
@@ -99,7 +102,8 @@ pub(crate) struct PassAtK(BTreeMap<u32, Mean>);
 impl PassAtK {
     /// Outputs whose metric is undefined take no part.
     pub(crate) fn add(&mut self, task: &TaskSpec, score: &GroupScore) {
-        let metrics: Vec<f64> = score.rollouts.iter().filter_map(|c| task.reward.metric(c)).collect();
+        let metrics: Vec<f64> =
+            score.rollouts.iter().filter_map(|c| task.reward.metric(c)).collect();
         let successes = metrics.iter().filter(|m| **m >= SUCCESS).count();
         for k in ks(metrics.len()) {
             self.0.entry(k).or_default().add(pass_at_k(metrics.len(), successes, k as usize));
@@ -120,10 +124,14 @@ mod tests {
         for n in 1..=8usize {
             for successes in 0..=n {
                 for k in 1..=n {
-                    let subsets: Vec<u32> = (0u32..1 << n).filter(|s| s.count_ones() as usize == k).collect();
+                    let subsets: Vec<u32> =
+                        (0u32..1 << n).filter(|s| s.count_ones() as usize == k).collect();
                     let hit = subsets.iter().filter(|s| **s & ((1 << successes) - 1) != 0).count();
                     let expected = hit as f64 / subsets.len() as f64;
-                    assert!((pass_at_k(n, successes, k) - expected).abs() < 1e-12, "n={n} c={successes} k={k}");
+                    assert!(
+                        (pass_at_k(n, successes, k) - expected).abs() < 1e-12,
+                        "n={n} c={successes} k={k}"
+                    );
                 }
             }
         }

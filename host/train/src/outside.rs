@@ -38,7 +38,13 @@ pub trait Problems {
     ///
     /// # Errors
     /// When the source is broken or has no such split.
-    fn items(&self, task: usize, split: &str, offset: u32, limit: u32) -> Result<Vec<Item>, OutsideError>;
+    fn items(
+        &self,
+        task: usize,
+        split: &str,
+        offset: u32,
+        limit: u32,
+    ) -> Result<Vec<Item>, OutsideError>;
 }
 
 /// A task as a scheduler sees it.
@@ -114,7 +120,11 @@ pub trait Scheduler {
     ///
     /// # Errors
     /// When the scheduler is broken or the state is not its own.
-    fn next(&mut self, state: &[u8], observations: &[Observation]) -> Result<Decision, OutsideError>;
+    fn next(
+        &mut self,
+        state: &[u8],
+        observations: &[Observation],
+    ) -> Result<Decision, OutsideError>;
 }
 
 /// What a run is doing.

@@ -96,7 +96,10 @@ impl Run<'_> {
     }
 
     /// The prompts of all batches, each task's in its own order.
-    fn gather(&mut self, decided: &[Vec<(usize, u32)>]) -> Result<(Vec<Prompt>, Vec<Batch>), TrainError> {
+    fn gather(
+        &mut self,
+        decided: &[Vec<(usize, u32)>],
+    ) -> Result<(Vec<Prompt>, Vec<Batch>), TrainError> {
         let maker = Prompts {
             config: self.parts.config,
             tasks: self.parts.tasks,
@@ -113,8 +116,10 @@ impl Run<'_> {
                 let first = self.state.taken[*task];
                 let positions = first..first + u64::from(*count);
                 self.state.taken[*task] = positions.end;
-                let numbers: Vec<u32> = positions.clone().map(|p| self.orders[*task].item(p)).collect();
-                let items = maker.fetch(*task, &self.parts.config.task[*task].train_split, &numbers)?;
+                let numbers: Vec<u32> =
+                    positions.clone().map(|p| self.orders[*task].item(p)).collect();
+                let items =
+                    maker.fetch(*task, &self.parts.config.task[*task].train_split, &numbers)?;
                 for (position, item) in positions.zip(items) {
                     match maker.make(*task, item, "rollout", position, self.longest)? {
                         Made::Prompt(prompt) => prompts.push(*prompt),
@@ -160,7 +165,9 @@ impl Run<'_> {
             for (_, rolled) in prompts.iter().zip(rolled).filter(|(p, _)| p.task == index) {
                 for components in &rolled.score.rollouts {
                     outputs += 1;
-                    let weighs = |name: &str| task.reward.components.iter().any(|c| c.name == name && c.weight > 0.0);
+                    let weighs = |name: &str| {
+                        task.reward.components.iter().any(|c| c.name == name && c.weight > 0.0)
+                    };
                     let fault = components.iter().find_map(|c| match &c.value {
                         Value::Undefined(why) if weighs(&c.name) => Some(why.clone()),
                         _ => None,
@@ -192,7 +199,8 @@ impl Run<'_> {
             .zip(rolled)
             .map(|(prompt, rolled)| {
                 let spec = &self.parts.tasks[prompt.task].reward;
-                let outcomes: Vec<Outcome> = rolled.score.rollouts.iter().map(|c| spec.outcome(c)).collect();
+                let outcomes: Vec<Outcome> =
+                    rolled.score.rollouts.iter().map(|c| spec.outcome(c)).collect();
                 let rewards = outcomes.iter().map(Outcome::reward).collect();
                 Graded { outcomes, rewards, advantages: Vec::new() }
             })
@@ -220,7 +228,8 @@ impl Run<'_> {
             .prompts
             .clone()
             .map(|i| {
-                let valid = graded[i].outcomes.iter().enumerate().filter(|(_, o)| o.reward().is_some());
+                let valid =
+                    graded[i].outcomes.iter().enumerate().filter(|(_, o)| o.reward().is_some());
                 let outputs = valid
                     .map(|(o, _)| {
                         let generated = &rolled[i].generated[o];
@@ -272,16 +281,24 @@ impl Run<'_> {
         let mut fuel = Fuel::default();
         for i in batch.prompts.clone() {
             prompt_tokens += prompts[i].tokens.len() as u64;
-            completion_tokens += rolled[i].generated.iter().map(|g| g.tokens.len() as u64).sum::<u64>();
+            completion_tokens +=
+                rolled[i].generated.iter().map(|g| g.tokens.len() as u64).sum::<u64>();
             fuel += rolled[i].score.fuel;
         }
         event.fuel = fuel;
-        event.tokens = [("prompt", prompt_tokens), ("completion", completion_tokens), ("update", learned.tokens)]
-            .map(|(name, n)| (name.to_owned(), n))
-            .into();
+        event.tokens = [
+            ("prompt", prompt_tokens),
+            ("completion", completion_tokens),
+            ("update", learned.tokens),
+        ]
+        .map(|(name, n)| (name.to_owned(), n))
+        .into();
         for task in &batch.tasks {
             let name = self.parts.tasks[*task].name.clone();
-            event.tasks.insert(name, self.describe_task(*task, batch, prompts, rolled, graded, lessons, learned));
+            event.tasks.insert(
+                name,
+                self.describe_task(*task, batch, prompts, rolled, graded, lessons, learned),
+            );
         }
         event
     }
@@ -298,7 +315,8 @@ impl Run<'_> {
         learned: &Learned,
     ) -> TaskStep {
         let spec = &self.parts.tasks[task];
-        let [mut reward, mut advantage, mut entropy, mut length, mut truncated, mut zero] = [Mean::default(); 6];
+        let [mut reward, mut advantage, mut entropy, mut length, mut truncated, mut zero] =
+            [Mean::default(); 6];
         let mut components = Components::new(spec);
         let mut pass_at_k = PassAtK::default();
         let mut count = TaskStep { long_prompts: batch.long_prompts[task], ..TaskStep::default() };
@@ -367,7 +385,8 @@ impl Run<'_> {
             let place = (self.state.step as usize).wrapping_mul(count).wrapping_add(n) % size;
             let i = batch.prompts.start + place;
             let task = &self.parts.tasks[prompts[i].task];
-            let mut sample = evaluate::sample(task, &prompts[i], &rolled[i], "train", self.state.step);
+            let mut sample =
+                evaluate::sample(task, &prompts[i], &rolled[i], "train", self.state.step);
             let outputs: &mut Vec<SampleOutput> = &mut sample.outputs;
             for (output, advantage) in outputs.iter_mut().zip(&graded[i].advantages) {
                 output.advantage = Some(*advantage);

@@ -78,7 +78,10 @@ impl Prompts<'_> {
         if completion >= self.max_positions {
             return Err(crate::ConfigError::new(
                 "rollout.max_completion_tokens",
-                format!("{completion} tokens leave no room for a prompt in the model's {} positions", self.max_positions),
+                format!(
+                    "{completion} tokens leave no room for a prompt in the model's {} positions",
+                    self.max_positions
+                ),
             )
             .help("make it smaller")
             .into());
@@ -97,7 +100,10 @@ impl Prompts<'_> {
             Some(found) => Ok(found.items),
             None => {
                 let known: Vec<&str> = splits.iter().map(|s| s.name.as_str()).collect();
-                Err(TrainError::task(name, format!("has no split `{split}`; it has {}", known.join(", "))))
+                Err(TrainError::task(
+                    name,
+                    format!("has no split `{split}`; it has {}", known.join(", ")),
+                ))
             }
         }
     }
@@ -106,13 +112,20 @@ impl Prompts<'_> {
     ///
     /// # Errors
     /// A source that fails, or that has fewer items than the run file asks for.
-    pub(crate) fn training_items(&self, task: usize, settings: &Task) -> Result<Option<u32>, TrainError> {
+    pub(crate) fn training_items(
+        &self,
+        task: usize,
+        settings: &Task,
+    ) -> Result<Option<u32>, TrainError> {
         let available = self.split_size(task, &settings.train_split)?;
         match (settings.items, available) {
             (0, available) => Ok(available),
             (wanted, Some(available)) if wanted > available => Err(TrainError::task(
                 &self.tasks[task].name,
-                format!("`items = {wanted}`, but its split `{}` has {available}", settings.train_split),
+                format!(
+                    "`items = {wanted}`, but its split `{}` has {available}",
+                    settings.train_split
+                ),
             )),
             (wanted, _) => Ok(Some(wanted)),
         }
@@ -122,18 +135,29 @@ impl Prompts<'_> {
     ///
     /// # Errors
     /// A source that fails or gives fewer items than it said it has.
-    pub(crate) fn fetch(&self, task: usize, split: &str, numbers: &[u32]) -> Result<Vec<Item>, TrainError> {
+    pub(crate) fn fetch(
+        &self,
+        task: usize,
+        split: &str,
+        numbers: &[u32],
+    ) -> Result<Vec<Item>, TrainError> {
         let mut sorted = numbers.to_vec();
         sorted.sort_unstable();
         sorted.dedup();
         let mut items: HashMap<u32, Item> = HashMap::with_capacity(sorted.len());
         for run in sorted.chunk_by(|a, b| *b == a + 1) {
             let (offset, limit) = (run[0], run.len() as u32);
-            let got = self.problems.items(task, split, offset, limit).map_err(|source| self.failed(task, source))?;
+            let got = self
+                .problems
+                .items(task, split, offset, limit)
+                .map_err(|source| self.failed(task, source))?;
             if got.len() != run.len() {
                 return Err(TrainError::task(
                     &self.tasks[task].name,
-                    format!("gave {} items instead of {limit} at offset {offset} of split `{split}`", got.len()),
+                    format!(
+                        "gave {} items instead of {limit} at offset {offset} of split `{split}`",
+                        got.len()
+                    ),
                 ));
             }
             items.extend(run.iter().copied().zip(got));
@@ -154,7 +178,8 @@ impl Prompts<'_> {
         longest: usize,
     ) -> Result<Made, TrainError> {
         let name = &self.tasks[task].name;
-        let messages: Vec<(&str, &str)> = item.messages.iter().map(|m| (m.role.as_str(), m.content.as_str())).collect();
+        let messages: Vec<(&str, &str)> =
+            item.messages.iter().map(|m| (m.role.as_str(), m.content.as_str())).collect();
         let text = self.tokenizer.apply_chat_template(&messages, true)?;
         let tokens = self.tokenizer.encode(&text)?;
         if tokens.is_empty() {

@@ -90,15 +90,23 @@ impl RewardSpec {
             match components.iter_mut().find(|c| c.name == *name) {
                 Some(component) => component.weight = *weight,
                 None => {
-                    return Err(ConfigError::new(format!("task.{index}.rewards.{name}"), "no such component")
-                        .help(known(&components)));
+                    return Err(ConfigError::new(
+                        format!("task.{index}.rewards.{name}"),
+                        "no such component",
+                    )
+                    .help(known(&components)));
                 }
             }
         }
         if let Some(required) = &task.required {
-            if let Some(unknown) = required.iter().find(|r| components.iter().all(|c| c.name != **r)) {
-                return Err(ConfigError::new(format!("task.{index}.required"), format!("no component `{unknown}`"))
-                    .help(known(&components)));
+            if let Some(unknown) =
+                required.iter().find(|r| components.iter().all(|c| c.name != **r))
+            {
+                return Err(ConfigError::new(
+                    format!("task.{index}.required"),
+                    format!("no component `{unknown}`"),
+                )
+                .help(known(&components)));
             }
             for component in &mut components {
                 component.required = Some(required.contains(&component.name));
@@ -167,7 +175,11 @@ mod tests {
 
     fn hybrid(undefined: UndefinedRule) -> RewardSpec {
         RewardSpec {
-            components: vec![spec("accuracy", 1.0, true), spec("format", 0.1, false), spec("tags", 0.0, false)],
+            components: vec![
+                spec("accuracy", 1.0, true),
+                spec("format", 0.1, false),
+                spec("tags", 0.0, false),
+            ],
             undefined,
             metric: "accuracy".into(),
         }
@@ -178,7 +190,10 @@ mod tests {
     }
 
     fn undefined(name: &str, kind: ReasonKind) -> Component {
-        Component { name: name.into(), value: Value::Undefined(Undefined { kind, message: "why".into() }) }
+        Component {
+            name: name.into(),
+            value: Value::Undefined(Undefined { kind, message: "why".into() }),
+        }
     }
 
     #[test]
@@ -205,7 +220,10 @@ mod tests {
     #[test]
     fn the_papers_rule_excludes_only_without_any_component() {
         let spec = hybrid(UndefinedRule::Omit);
-        let out = spec.outcome(&[undefined("accuracy", ReasonKind::Judge), undefined("format", ReasonKind::Trap)]);
+        let out = spec.outcome(&[
+            undefined("accuracy", ReasonKind::Judge),
+            undefined("format", ReasonKind::Trap),
+        ]);
         assert!(matches!(out, Outcome::Excluded(Undefined { kind: ReasonKind::Judge, .. })));
         assert!(matches!(spec.outcome(&[]), Outcome::Excluded(_)));
     }
@@ -236,7 +254,8 @@ mod tests {
     fn settings_for_unknown_components_are_errors_with_their_key() {
         let mut task = Task { uses: "math".into(), ..Task::default() };
         task.rewards.insert("acuracy".into(), 1.0);
-        let error = RewardSpec::resolve(vec![spec("accuracy", 1.0, true)], None, 2, &task).unwrap_err();
+        let error =
+            RewardSpec::resolve(vec![spec("accuracy", 1.0, true)], None, 2, &task).unwrap_err();
         assert_eq!(error.key.as_deref(), Some("task.2.rewards.acuracy"));
         assert!(error.to_string().contains("this task has accuracy"), "{error}");
     }

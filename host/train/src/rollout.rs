@@ -71,7 +71,8 @@ impl Roller<'_> {
         let job_receiver = Mutex::new(job_receiver);
         let (score_sender, score_receiver) = mpsc::channel();
         let mut written: Vec<Option<Vec<Generated>>> = prompts.iter().map(|_| None).collect();
-        let mut scored: Vec<Option<(Vec<Rollout>, GroupScore)>> = prompts.iter().map(|_| None).collect();
+        let mut scored: Vec<Option<(Vec<Rollout>, GroupScore)>> =
+            prompts.iter().map(|_| None).collect();
         let mut seconds = Seconds::default();
         let scorer = self.scorer;
 
@@ -84,7 +85,8 @@ impl Roller<'_> {
                         let job = jobs.lock().map(|receiver| receiver.recv());
                         let Ok(Ok((index, rollouts))) = job else { return };
                         let prompt = &prompts[index];
-                        let score = scorer.score(prompt.task, &prompt.item, &rollouts, prompt.score_seed);
+                        let score =
+                            scorer.score(prompt.task, &prompt.item, &rollouts, prompt.score_seed);
                         if scores.send((index, rollouts, score)).is_err() {
                             return;
                         }
@@ -112,7 +114,10 @@ impl Roller<'_> {
         for ((prompt, written), scored) in prompts.iter().zip(written).zip(scored) {
             let name = &self.tasks[prompt.task].name;
             let (Some(generated), Some((rollouts, score))) = (written, scored) else {
-                return Err(TrainError::task(name, format!("item `{}` was never finished", prompt.item.id)));
+                return Err(TrainError::task(
+                    name,
+                    format!("item `{}` was never finished", prompt.item.id),
+                ));
             };
             if score.rollouts.len() != rollouts.len() {
                 return Err(TrainError::Scores {
@@ -143,11 +148,16 @@ impl Roller<'_> {
         }
         let mut done = 0;
         for temperature in distinct {
-            let chosen: Vec<usize> =
-                (0..prompts.len()).filter(|i| manner.temperatures[prompts[*i].task] == temperature).collect();
+            let chosen: Vec<usize> = (0..prompts.len())
+                .filter(|i| manner.temperatures[prompts[*i].task] == temperature)
+                .collect();
             let requests: Vec<GenerationRequest<'_>> = chosen
                 .iter()
-                .map(|i| GenerationRequest { prompt: &prompts[*i].tokens, samples: manner.samples, seed: prompts[*i].seed })
+                .map(|i| GenerationRequest {
+                    prompt: &prompts[*i].tokens,
+                    samples: manner.samples,
+                    seed: prompts[*i].seed,
+                })
                 .collect();
             let sampling = Sampling {
                 temperature: temperature as f32,
@@ -163,7 +173,11 @@ impl Roller<'_> {
                     Err(e) => failed = Some(e),
                 }
                 done += 1;
-                self.progress.report(Report::Phase { phase: manner.phase, done, total: prompts.len() });
+                self.progress.report(Report::Phase {
+                    phase: manner.phase,
+                    done,
+                    total: prompts.len(),
+                });
             })?;
             if let Some(e) = failed {
                 return Err(e.into());

@@ -14,7 +14,9 @@ use crate::config::LrSchedule;
 use crate::evaluate::{EvalPlan, Evaluation, evaluate};
 use crate::faults::Faults;
 use crate::loss::TaskLoss;
-use crate::outside::{Observation, Problems, Progress, Report, ScheduleSetup, Scheduler, Scorer, TaskInfo};
+use crate::outside::{
+    Observation, Problems, Progress, Report, ScheduleSetup, Scheduler, Scorer, TaskInfo,
+};
 use crate::prompts::{Order, Prompts};
 use crate::reward::RewardSpec;
 use crate::update::Rules;
@@ -134,22 +136,32 @@ impl<'a> Run<'a> {
         for (index, (task, settings)) in parts.tasks.iter().zip(&config.task).enumerate() {
             let items = prompts.training_items(index, settings)?;
             if items.is_none() && config.schedule.max_steps == 0 {
-                return Err(ConfigError::new(format!("task.{index}.items"), "this task never runs out of items")
-                    .help("say how many to train on, or set schedule.max_steps")
-                    .into());
+                return Err(ConfigError::new(
+                    format!("task.{index}.items"),
+                    "this task never runs out of items",
+                )
+                .help("say how many to train on, or set schedule.max_steps")
+                .into());
             }
             orders.push(Order::new(&task.name, config.seed, items));
         }
         let total = total_steps(config, &orders);
         if total.is_none() && config.optimizer.schedule != LrSchedule::Constant {
-            return Err(ConfigError::new("optimizer.schedule", "a falling learning rate needs to know the last step")
-                .help("set schedule.max_steps")
-                .into());
+            return Err(ConfigError::new(
+                "optimizer.schedule",
+                "a falling learning rate needs to know the last step",
+            )
+            .help("set schedule.max_steps")
+            .into());
         }
         let rules = Rules {
             loss: &config.loss,
             tasks: config.task.iter().map(|t| TaskLoss::of(&config.loss, t)).collect(),
-            temperatures: config.task.iter().map(|t| t.temperature.unwrap_or(config.rollout.temperature)).collect(),
+            temperatures: config
+                .task
+                .iter()
+                .map(|t| t.temperature.unwrap_or(config.rollout.temperature))
+                .collect(),
             max_completion_tokens: config.rollout.max_completion_tokens as usize,
         };
         let reference = match rules.tasks.iter().any(|t| t.beta > 0.0) {
@@ -218,8 +230,11 @@ impl<'a> Run<'a> {
         }
         let Some(event) = self.evaluate(&plan)? else { return Ok(None) };
         self.state.validated = Some(self.state.step);
-        let accuracies: Vec<f64> = event.tasks.values().filter_map(|t| Some(t.accuracy()?.mean)).collect();
-        for (task, result) in self.parts.tasks.iter().filter_map(|t| event.tasks.get_key_value(&t.name)) {
+        let accuracies: Vec<f64> =
+            event.tasks.values().filter_map(|t| Some(t.accuracy()?.mean)).collect();
+        for (task, result) in
+            self.parts.tasks.iter().filter_map(|t| event.tasks.get_key_value(&t.name))
+        {
             self.state.observations.push(Observation {
                 task: task.clone(),
                 prompts: 0,
@@ -267,7 +282,9 @@ impl<'a> Run<'a> {
             progress: parts.progress,
             stop: parts.stop,
         };
-        let Some((event, samples)) = evaluate(evaluation, plan, self.state.step)? else { return Ok(None) };
+        let Some((event, samples)) = evaluate(evaluation, plan, self.state.step)? else {
+            return Ok(None);
+        };
         for sample in &samples {
             self.records.sample(sample)?;
         }
@@ -282,7 +299,8 @@ impl<'a> Run<'a> {
         let mut batches = Vec::new();
         let mut wanted = u64::from(config.rollout.batches_per_phase);
         if config.schedule.max_steps > 0 {
-            wanted = wanted.min(config.schedule.max_steps - self.state.step.min(config.schedule.max_steps));
+            wanted = wanted
+                .min(config.schedule.max_steps - self.state.step.min(config.schedule.max_steps));
         }
         while !at_limit && (batches.len() as u64) < wanted {
             let observations = std::mem::take(&mut self.state.observations);
@@ -307,13 +325,17 @@ impl<'a> Run<'a> {
         let mut shares = Vec::new();
         for share in batch.iter().filter(|s| s.prompts > 0) {
             let task = self.parts.tasks.iter().position(|t| t.name == share.task);
-            let task = task.ok_or_else(|| refuse(format!("asked for the task `{}`, which this run has not", share.task)))?;
+            let task = task.ok_or_else(|| {
+                refuse(format!("asked for the task `{}`, which this run has not", share.task))
+            })?;
             shares.push((task, share.prompts));
         }
         let prompts: u64 = shares.iter().map(|s| u64::from(s.1)).sum();
         let most = self.parts.config.rollout.prompts_per_batch;
         if prompts == 0 || prompts > u64::from(most) {
-            return Err(refuse(format!("asked for a batch of {prompts} prompts; a batch holds 1 to {most}")));
+            return Err(refuse(format!(
+                "asked for a batch of {prompts} prompts; a batch holds 1 to {most}"
+            )));
         }
         Ok(shares)
     }
@@ -326,7 +348,8 @@ impl<'a> Run<'a> {
         }
         self.records.sync()?;
         let folder = self.parts.folder;
-        let path = checkpoint::write(folder, &self.state, &*self.parts.policy, self.parts.tokenizer)?;
+        let path =
+            checkpoint::write(folder, &self.state, &*self.parts.policy, self.parts.tokenizer)?;
         if let Some((step, accuracy)) = self.state.best {
             checkpoint::mark_best(folder, step, accuracy)?;
         }
@@ -404,7 +427,11 @@ fn restore_or_start(
             .iter()
             .zip(orders)
             .zip(&config.task)
-            .map(|((name, order), task)| TaskInfo { name: name.clone(), items: order.items, weight: task.weight })
+            .map(|((name, order), task)| TaskInfo {
+                name: name.clone(),
+                items: order.items,
+                weight: task.weight,
+            })
             .collect(),
         prompts_per_batch: config.rollout.prompts_per_batch,
         epochs: config.schedule.epochs,

@@ -68,13 +68,18 @@ pub(crate) fn tokens(lessons: &[Lesson<'_>]) -> usize {
 impl Rules<'_> {
     /// Cuts a batch into micro-batches by temperature and token budget, in the batch's order.
     fn plan(&self, lessons: &[Lesson<'_>]) -> Vec<MicroBatch> {
-        let budget = if self.loss.micro_batch_tokens == 0 { usize::MAX } else { self.loss.micro_batch_tokens };
+        let budget = if self.loss.micro_batch_tokens == 0 {
+            usize::MAX
+        } else {
+            self.loss.micro_batch_tokens
+        };
         let mut plan: Vec<MicroBatch> = Vec::new();
         // The open micro-batch of each kind, and the tokens that it holds.
         let mut open: Vec<(f64, bool, usize, usize)> = Vec::new();
         for (index, lesson) in lessons.iter().enumerate() {
             let temperature = self.temperatures[lesson.task];
-            let run: Vec<usize> = (0..lesson.outputs.len()).filter(|o| !lesson.outputs[*o].masked).collect();
+            let run: Vec<usize> =
+                (0..lesson.outputs.len()).filter(|o| !lesson.outputs[*o].masked).collect();
             if run.is_empty() {
                 continue;
             }
@@ -82,10 +87,13 @@ impl Rules<'_> {
             let learns = self.loss.kind == LossKind::Bnpo
                 || self.tasks[lesson.task].beta != 0.0
                 || run.iter().any(|o| lesson.outputs[*o].advantage != 0.0);
-            let slot = open.iter().position(|(t, l, ..)| *t == temperature && *l == learns).unwrap_or_else(|| {
-                open.push((temperature, learns, usize::MAX, 0));
-                open.len() - 1
-            });
+            let slot = open
+                .iter()
+                .position(|(t, l, ..)| *t == temperature && *l == learns)
+                .unwrap_or_else(|| {
+                    open.push((temperature, learns, usize::MAX, 0));
+                    open.len() - 1
+                });
             let mut started = false;
             for output in run {
                 let tokens = lesson.outputs[output].tokens.len();
@@ -162,7 +170,10 @@ impl Rules<'_> {
             let groups = groups(lessons, micro);
             learned.tokens += groups
                 .iter()
-                .map(|g| (g.prompt.len() + g.completions.iter().map(|c| c.tokens.len()).sum::<usize>()) as u64)
+                .map(|g| {
+                    (g.prompt.len() + g.completions.iter().map(|c| c.tokens.len()).sum::<usize>())
+                        as u64
+                })
                 .sum::<u64>();
             let mut see = |stats: &TokenStats| -> TokenGradient {
                 for (piece, entropy) in micro.pieces.iter().zip(&stats.entropy) {
@@ -170,7 +181,8 @@ impl Rules<'_> {
                         learned.entropy[piece.lesson][*output] = mean(row);
                     }
                 }
-                let (tally, gradient) = self.micro_loss(lessons, micro, stats, old, reference, &denominators);
+                let (tally, gradient) =
+                    self.micro_loss(lessons, micro, stats, old, reference, &denominators);
                 learned.tally += tally;
                 gradient
             };
@@ -193,7 +205,8 @@ impl Rules<'_> {
         reference: Option<&PerToken>,
         denominators: &Denominators,
     ) -> (Tally, TokenGradient) {
-        let logp: PerToken = stats.logp.iter().map(|piece| piece.iter().map(|row| widen(row)).collect()).collect();
+        let logp: PerToken =
+            stats.logp.iter().map(|piece| piece.iter().map(|row| widen(row)).collect()).collect();
         let mut rows = Vec::new();
         for (piece, logp) in micro.pieces.iter().zip(&logp) {
             let lesson = &lessons[piece.lesson];
@@ -201,7 +214,9 @@ impl Rules<'_> {
                 rows.push(Row {
                     logp,
                     old: old.map(|o| &o[piece.lesson][*output][..]),
-                    reference: reference.map(|r| &r[piece.lesson][*output][..]).filter(|r| r.len() == logp.len()),
+                    reference: reference
+                        .map(|r| &r[piece.lesson][*output][..])
+                        .filter(|r| r.len() == logp.len()),
                     advantage: lesson.outputs[*output].advantage,
                     masked: false,
                     task: self.tasks[lesson.task],
@@ -209,14 +224,23 @@ impl Rules<'_> {
             }
         }
         let (tally, gradients) = loss(&rows, self.loss, denominators);
-        let mut gradients = gradients.into_iter().map(|row| row.into_iter().map(|g| g as f32).collect());
-        let shaped = micro.pieces.iter().map(|p| gradients.by_ref().take(p.outputs.len()).collect()).collect();
+        let mut gradients =
+            gradients.into_iter().map(|row| row.into_iter().map(|g| g as f32).collect());
+        let shaped = micro
+            .pieces
+            .iter()
+            .map(|p| gradients.by_ref().take(p.outputs.len()).collect())
+            .collect();
         (tally, shaped)
     }
 }
 
 fn micro_tokens(lessons: &[Lesson<'_>], micro: &MicroBatch) -> usize {
-    micro.pieces.iter().flat_map(|p| p.outputs.iter().map(|o| lessons[p.lesson].outputs[*o].tokens.len())).sum()
+    micro
+        .pieces
+        .iter()
+        .flat_map(|p| p.outputs.iter().map(|o| lessons[p.lesson].outputs[*o].tokens.len()))
+        .sum()
 }
 
 fn groups<'a>(lessons: &'a [Lesson<'a>], micro: &MicroBatch) -> Vec<Group<'a>> {
@@ -226,7 +250,8 @@ fn groups<'a>(lessons: &'a [Lesson<'a>], micro: &MicroBatch) -> Vec<Group<'a>> {
         .iter()
         .map(|piece| {
             let lesson = &lessons[piece.lesson];
-            let completions = piece.outputs.iter().map(|o| completion(&lesson.outputs[*o])).collect();
+            let completions =
+                piece.outputs.iter().map(|o| completion(&lesson.outputs[*o])).collect();
             Group { prompt: lesson.prompt, completions }
         })
         .collect()

@@ -63,7 +63,9 @@ pub fn corpus(config: &WarmupConfig, problems: &dyn Problems) -> Result<Vec<Stri
     let items = config.tokenizer.as_ref().map_or(0, |t| t.items);
     let mut texts = Vec::new();
     for (task, settings) in config.task.iter().enumerate() {
-        for item in items_of(problems, task, &settings.uses, &settings.split, items.min(settings.items))? {
+        for item in
+            items_of(problems, task, &settings.uses, &settings.split, items.min(settings.items))?
+        {
             texts.push(demonstration(&settings.uses, &item)?.to_owned());
             texts.extend(item.messages.into_iter().map(|m| m.content));
         }
@@ -95,14 +97,23 @@ pub fn warmup(warmup: Warmup<'_>) -> Result<WarmupSummary, TrainError> {
         if examples.is_empty() && settings.weight > 0.0 {
             return Err(TrainError::task(
                 &settings.uses,
-                format!("split `{}` has no demonstration of at most {longest} tokens", settings.split),
+                format!(
+                    "split `{}` has no demonstration of at most {longest} tokens",
+                    settings.split
+                ),
             ));
         }
-        let order = Order::new(&format!("{task} {}", settings.uses), config.seed, Some(examples.len() as u32));
+        let order = Order::new(
+            &format!("{task} {}", settings.uses),
+            config.seed,
+            Some(examples.len() as u32),
+        );
         sources.push(Source { examples, order, taken: 0, weight: settings.weight });
     }
     if too_long > 0 {
-        progress.report(Report::Notice(&format!("{too_long} demonstrations of more than {longest} tokens are left out")));
+        progress.report(Report::Notice(&format!(
+            "{too_long} demonstrations of more than {longest} tokens are left out"
+        )));
     }
     let demonstrations = sources.iter().map(|s| s.examples.len() as u64).sum();
 
@@ -125,7 +136,13 @@ pub fn warmup(warmup: Warmup<'_>) -> Result<WarmupSummary, TrainError> {
         let last = step == config.steps || stop.load(Ordering::Relaxed);
         if last || step % config.report_every.max(1) == 0 {
             let loss = shown.0 / shown.1 as f64;
-            progress.report(Report::Warmup { step, steps: config.steps, loss, lr, grad_norm: stats.grad_norm });
+            progress.report(Report::Warmup {
+                step,
+                steps: config.steps,
+                loss,
+                lr,
+                grad_norm: stats.grad_norm,
+            });
             shown = (0.0, 0);
         }
         if last {
@@ -170,7 +187,11 @@ fn choose(sources: &mut [Source], config: &WarmupConfig, step: u64) -> Vec<(usiz
 }
 
 /// Adds the gradient of a batch's mean token loss to the policy's, and returns the loss.
-pub(crate) fn accumulate(policy: &mut dyn Policy, batch: &[&Example], budget: usize) -> Result<f64, TrainError> {
+pub(crate) fn accumulate(
+    policy: &mut dyn Policy,
+    batch: &[&Example],
+    budget: usize,
+) -> Result<f64, TrainError> {
     let budget = if budget == 0 { usize::MAX } else { budget };
     let tokens: usize = batch.iter().map(|e| e.completion.len()).sum();
     let weight = 1.0 / tokens.max(1) as f64;
@@ -186,10 +207,14 @@ pub(crate) fn accumulate(policy: &mut dyn Policy, batch: &[&Example], budget: us
         rest = later;
         let groups: Vec<Group<'_>> = now
             .iter()
-            .map(|e| Group { prompt: &e.prompt, completions: vec![Completion { tokens: &e.completion, kept: None }] })
+            .map(|e| Group {
+                prompt: &e.prompt,
+                completions: vec![Completion { tokens: &e.completion, kept: None }],
+            })
             .collect();
         policy.accumulate(&groups, 1.0, &mut |stats| {
-            loss -= stats.logp.iter().flatten().flatten().map(|x| f64::from(*x)).sum::<f64>() * weight;
+            loss -=
+                stats.logp.iter().flatten().flatten().map(|x| f64::from(*x)).sum::<f64>() * weight;
             let slope = |row: &Vec<f32>| vec![-weight as f32; row.len()];
             stats.logp.iter().map(|group| group.iter().map(slope).collect()).collect()
         })?;
@@ -208,15 +233,22 @@ fn items_of(
     let splits = problems.splits(task).map_err(failed)?;
     let Some(found) = splits.iter().find(|s| s.name == split) else {
         let known: Vec<&str> = splits.iter().map(|s| s.name.as_str()).collect();
-        return Err(TrainError::task(name, format!("has no split `{split}`; it has {}", known.join(", "))));
+        return Err(TrainError::task(
+            name,
+            format!("has no split `{split}`; it has {}", known.join(", ")),
+        ));
     };
     let wanted = found.items.map_or(wanted, |n| n.min(wanted));
     let mut items = Vec::with_capacity(wanted as usize);
     while (items.len() as u32) < wanted {
         let offset = items.len() as u32;
-        let page = problems.items(task, split, offset, PAGE.min(wanted - offset)).map_err(failed)?;
+        let page =
+            problems.items(task, split, offset, PAGE.min(wanted - offset)).map_err(failed)?;
         if page.is_empty() {
-            return Err(TrainError::task(name, format!("split `{split}` ended after {offset} of {wanted} items")));
+            return Err(TrainError::task(
+                name,
+                format!("split `{split}` ended after {offset} of {wanted} items"),
+            ));
         }
         items.extend(page);
     }
@@ -225,16 +257,22 @@ fn items_of(
 
 fn demonstration<'i>(task: &str, item: &'i Item) -> Result<&'i str, TrainError> {
     item.data.get("demonstration").and_then(serde_json::Value::as_str).ok_or_else(|| {
-        TrainError::task(task, format!("item `{}` has no text `data.demonstration` to learn from", item.id))
+        TrainError::task(
+            task,
+            format!("item `{}` has no text `data.demonstration` to learn from", item.id),
+        )
     })
 }
 
 fn example(tokenizer: &Tokenizer, task: &str, item: &Item) -> Result<Example, TrainError> {
-    let messages: Vec<(&str, &str)> = item.messages.iter().map(|m| (m.role.as_str(), m.content.as_str())).collect();
+    let messages: Vec<(&str, &str)> =
+        item.messages.iter().map(|m| (m.role.as_str(), m.content.as_str())).collect();
     let prompt = tokenizer.encode(&tokenizer.apply_chat_template(&messages, true)?)?;
     let mut completion = tokenizer.encode(demonstration(task, item)?)?;
     let Some(end) = tokenizer.eos_ids().first() else {
-        return Err(ConfigError::new("tokenizer", "the tokenizer has no end-of-sequence token").into());
+        return Err(
+            ConfigError::new("tokenizer", "the tokenizer has no end-of-sequence token").into()
+        );
     };
     completion.push(*end);
     Ok(Example { prompt, completion })

@@ -19,7 +19,12 @@ fn rewards(file: &SafeTensors<'_>, set: &str) -> Vec<Vec<Option<f64>>> {
     let components = weights
         .iter()
         .enumerate()
-        .map(|(i, w)| ComponentSpec { name: i.to_string(), weight: *w, primary: true, required: None })
+        .map(|(i, w)| ComponentSpec {
+            name: i.to_string(),
+            weight: *w,
+            primary: true,
+            required: None,
+        })
         .collect();
     let spec = RewardSpec { components, undefined: UndefinedRule::Omit, metric: "0".into() };
     let component = |(i, score): (usize, &f64)| Component {
@@ -32,7 +37,9 @@ fn rewards(file: &SafeTensors<'_>, set: &str) -> Vec<Vec<Option<f64>>> {
     };
     let rows: Vec<Option<f64>> = scores
         .chunks(shape[1])
-        .map(|row| spec.outcome(&row.iter().enumerate().map(component).collect::<Vec<_>>()).reward())
+        .map(|row| {
+            spec.outcome(&row.iter().enumerate().map(component).collect::<Vec<_>>()).reward()
+        })
         .collect();
     rows.chunks(4).map(<[_]>::to_vec).collect()
 }
@@ -50,7 +57,8 @@ fn agree_with_trl_and_with_the_paper() {
     for set in SETS {
         let rewards = rewards(&file, set);
         let (_, valid) = tensor(&file, &format!("{set}.valid"));
-        let ours: Vec<f64> = rewards.iter().flatten().map(|r| f64::from(u8::from(r.is_some()))).collect();
+        let ours: Vec<f64> =
+            rewards.iter().flatten().map(|r| f64::from(u8::from(r.is_some()))).collect();
         assert_eq!(ours, valid, "{set}: which outputs are valid");
 
         let trl = Advantage { ddof: 1, eps: 1e-4, scale: Scale::Group };
@@ -82,7 +90,10 @@ fn without_eps_a_group_without_variance_gives_zero_in_spite_of_rounding() {
 
 #[test]
 fn one_valid_output_gives_zero() {
-    let out = advantages(&[vec![None, Some(1.0), None]], &Advantage { ddof: 0, eps: 0.0, scale: Scale::None });
+    let out = advantages(
+        &[vec![None, Some(1.0), None]],
+        &Advantage { ddof: 0, eps: 0.0, scale: Scale::None },
+    );
     assert_eq!(out, [[0.0; 3]]);
 }
 

@@ -19,7 +19,10 @@ fn error(text: &str, overrides: &[&str]) -> ConfigError {
 #[test]
 fn a_minimal_file_has_the_methods_defaults() {
     let config = resolve(MINIMAL, &[]).unwrap();
-    assert_eq!((config.loss.kind, config.loss.beta, config.loss.ratio), (LossKind::Grpo, 0.0, RatioLevel::Token));
+    assert_eq!(
+        (config.loss.kind, config.loss.beta, config.loss.ratio),
+        (LossKind::Grpo, 0.0, RatioLevel::Token)
+    );
     assert_eq!((config.advantage.ddof, config.advantage.eps), (1, 1e-4));
     assert_eq!(config.loss.denominator, AggregationDenominator::Batch);
     assert_eq!(config.task[0].undefined, UndefinedRule::Exclude);
@@ -45,7 +48,8 @@ fn the_papers_preset_is_its_table_5() {
 #[test]
 fn the_file_stands_above_its_preset_and_overrides_above_both() {
     let text = format!("preset = \"trl\"\n{MINIMAL}\n[loss]\nepsilon_high = 0.28\n");
-    let config = resolve(&text, &["loss.beta=0.04", "rollout.group_size = 4", "preset=paper"]).unwrap();
+    let config =
+        resolve(&text, &["loss.beta=0.04", "rollout.group_size = 4", "preset=paper"]).unwrap();
     assert_eq!(config.loss.epsilon_high, 0.28);
     assert_eq!(config.loss.beta, 0.04);
     assert_eq!(config.rollout.group_size, 4);
@@ -57,7 +61,12 @@ fn the_file_stands_above_its_preset_and_overrides_above_both() {
 fn overrides_reach_into_tasks_and_take_bare_words() {
     let config = resolve(
         MINIMAL,
-        &["task.math.beta=0.1", "task.0.undefined=omit", "task.math.rewards.format=0.2", "schedule.plugin=schedulers/sequence"],
+        &[
+            "task.math.beta=0.1",
+            "task.0.undefined=omit",
+            "task.math.rewards.format=0.2",
+            "schedule.plugin=schedulers/sequence",
+        ],
     )
     .unwrap();
     assert_eq!(config.task[0].beta, Some(0.1));
@@ -87,7 +96,10 @@ fn a_misspelt_key_is_shown_with_its_place_and_what_was_meant() {
         "/runs/RUN.toml:9: `rollout.group_sise`: unknown key `group_sise` (did you mean `group_size`?)"
     );
     let e = error(&format!("{MINIMAL}wieght = 2\n"), &[]);
-    assert_eq!(e.to_string(), "/runs/RUN.toml:6: `task.0.wieght`: unknown key `wieght` (did you mean `weight`?)");
+    assert_eq!(
+        e.to_string(),
+        "/runs/RUN.toml:6: `task.0.wieght`: unknown key `wieght` (did you mean `weight`?)"
+    );
 }
 
 #[test]
@@ -111,10 +123,16 @@ fn wrong_values_are_shown_with_their_place() {
 
 #[test]
 fn wrong_overrides_are_named() {
-    assert_eq!(error(MINIMAL, &["rollout.group_sise=4"]).to_string(), "`rollout.group_sise`: unknown key `group_sise` (did you mean `group_size`?)");
+    assert_eq!(
+        error(MINIMAL, &["rollout.group_sise=4"]).to_string(),
+        "`rollout.group_sise`: unknown key `group_sise` (did you mean `group_size`?)"
+    );
     assert!(error(MINIMAL, &["rollout"]).to_string().contains("key=value"));
     assert!(error(MINIMAL, &["task.qa.beta=1"]).to_string().contains("has no entry `qa`"));
-    assert_eq!(error(MINIMAL, &["rollout.group_size=many"]).key.as_deref(), Some("rollout.group_size"));
+    assert_eq!(
+        error(MINIMAL, &["rollout.group_size=many"]).key.as_deref(),
+        Some("rollout.group_size")
+    );
     assert_eq!(error(MINIMAL, &["seed.x=1"]).key.as_deref(), Some("seed.x"));
 }
 
@@ -127,7 +145,17 @@ fn a_missing_file_is_named() {
 #[test]
 fn the_schemas_know_every_table_and_say_what_it_means() {
     let schema = omni_train::config::schema();
-    for table in ["policy", "optimizer", "rollout", "loss", "advantage", "schedule", "eval", "checkpoint", "task"] {
+    for table in [
+        "policy",
+        "optimizer",
+        "rollout",
+        "loss",
+        "advantage",
+        "schedule",
+        "eval",
+        "checkpoint",
+        "task",
+    ] {
         assert!(schema["properties"][table]["description"].is_string(), "{table}");
     }
     assert_eq!(schema["additionalProperties"], false);
@@ -141,7 +169,11 @@ fn a_warm_up_is_of_a_new_model_or_of_an_old_one() {
     std::fs::write(&file, "from = \"models/tiny\"\n[[task]]\nuse = \"math\"\n").unwrap();
     let config = WarmupConfig::resolve(&file, &["steps=7".to_owned()]).unwrap();
     assert_eq!((config.steps, config.from), (7, Some(dir.path().join("models/tiny"))));
-    std::fs::write(&file, "from = \"models/tiny\"\n[model]\nlayers = 2\n[[task]]\nuse = \"math\"\n").unwrap();
+    std::fs::write(
+        &file,
+        "from = \"models/tiny\"\n[model]\nlayers = 2\n[[task]]\nuse = \"math\"\n",
+    )
+    .unwrap();
     let e = WarmupConfig::resolve(&file, &[]).unwrap_err();
     assert_eq!((e.line, e.key.as_deref()), (Some(1), Some("from")));
 }

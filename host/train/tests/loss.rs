@@ -23,7 +23,12 @@ fn batch(file: &SafeTensors<'_>, tag: &str) -> Batch {
         let (shape, values) = tensor(file, &format!("{tag}.{name}"));
         values.chunks(shape[1]).zip(&length).map(|(row, n)| row[..*n].to_vec()).collect()
     };
-    Batch { logp: ragged("logps_f64"), old: ragged("old_logps_f64"), reference: ragged("ref_logps_f64"), length }
+    Batch {
+        logp: ragged("logps_f64"),
+        old: ragged("old_logps_f64"),
+        reference: ragged("ref_logps_f64"),
+        length,
+    }
 }
 
 fn kind(name: &str) -> LossKind {
@@ -40,15 +45,20 @@ fn kind(name: &str) -> LossKind {
 fn agrees_with_trl_in_all_cases() {
     let bytes = std::fs::read(fixture("b_c_batch.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
-    let index: Value = serde_json::from_slice(&std::fs::read(fixture("c_loss_cases.json")).unwrap()).unwrap();
+    let index: Value =
+        serde_json::from_slice(&std::fs::read(fixture("c_loss_cases.json")).unwrap()).unwrap();
     let cases = index["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 80);
     for case in cases {
         let name = case["name"].as_str().unwrap();
         let number = |key: &str| case[key].as_f64().unwrap_or_else(|| panic!("{name}: {key}"));
         let batch = batch(&file, if number("temperature") == 1.0 { "t10" } else { "t07" });
-        let dropped: Vec<usize> =
-            case["dropped_rows"].as_array().unwrap().iter().map(|r| r.as_u64().unwrap() as usize).collect();
+        let dropped: Vec<usize> = case["dropped_rows"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| r.as_u64().unwrap() as usize)
+            .collect();
         let truncated = case["mask"] == "truncated";
         let on_policy = case["on_policy"].as_bool().unwrap();
         let settings = Loss {
@@ -71,7 +81,9 @@ fn agrees_with_trl_in_all_cases() {
             task,
         };
         let kept: Vec<usize> = (0..8).filter(|i| !dropped.contains(i)).collect();
-        let tokens = |rows: &[usize]| -> usize { rows.iter().filter(|i| !row(**i).masked).map(|i| batch.length[*i]).sum() };
+        let tokens = |rows: &[usize]| -> usize {
+            rows.iter().filter(|i| !row(**i).masked).map(|i| batch.length[*i]).sum()
+        };
         let micro: Vec<Vec<usize>> = match case["micro_batches"].as_u64().unwrap() {
             1 => vec![kept.clone()],
             _ => kept.chunks(4).map(<[_]>::to_vec).collect(),
@@ -89,13 +101,21 @@ fn agrees_with_trl_in_all_cases() {
             tally += loss(&rows, &settings, &denominators).0;
         }
         let close = |ours: f64, theirs: f64, tolerance: f64, what: &str| {
-            assert!((ours - theirs).abs() <= tolerance, "{name}: {what} {ours} instead of {theirs}");
+            assert!(
+                (ours - theirs).abs() <= tolerance,
+                "{name}: {what} {ours} instead of {theirs}"
+            );
         };
         close(tally.loss, number("loss"), 1e-12, "loss");
         let metrics = &case["metrics"];
         if let Some(low) = metrics["clip_low_mean"].as_f64() {
             close(tally.clip_low(), low, 1e-6, "clipped from below");
-            close(tally.clip_high(), metrics["clip_high_mean"].as_f64().unwrap(), 1e-6, "clipped from above");
+            close(
+                tally.clip_high(),
+                metrics["clip_high_mean"].as_f64().unwrap(),
+                1e-6,
+                "clipped from above",
+            );
         }
         // TRL's metric has its correction in it, ours is k3 itself.
         if let Some(kl) = metrics["kl"].as_f64().filter(|_| !settings.kl_correction) {
@@ -128,29 +148,46 @@ impl Output {
 }
 
 fn output() -> impl Strategy<Value = Output> {
-    let task = (prop::sample::select(vec![0.1, 0.2]), prop::sample::select(vec![0.2, 0.28]), prop::sample::select(vec![0.0, 0.04, 1.0]))
-        .prop_map(|(epsilon_low, epsilon_high, beta)| TaskLoss { epsilon_low, epsilon_high, beta });
+    let task = (
+        prop::sample::select(vec![0.1, 0.2]),
+        prop::sample::select(vec![0.2, 0.28]),
+        prop::sample::select(vec![0.0, 0.04, 1.0]),
+    )
+        .prop_map(|(epsilon_low, epsilon_high, beta)| TaskLoss {
+            epsilon_low,
+            epsilon_high,
+            beta,
+        });
     let tokens = prop::collection::vec((-3.0f64..-0.1, -0.5f64..0.5, -0.5f64..0.5), 1..6);
-    (tokens, -2.0f64..2.0, prop::bool::weighted(0.2), task).prop_map(|(tokens, advantage, masked, task)| Output {
-        logp: tokens.iter().map(|t| t.0).collect(),
-        old: tokens.iter().map(|t| t.0 + t.1).collect(),
-        reference: tokens.iter().map(|t| t.0 + t.2).collect(),
-        advantage,
-        masked,
-        task,
-    })
+    (tokens, -2.0f64..2.0, prop::bool::weighted(0.2), task).prop_map(
+        |(tokens, advantage, masked, task)| Output {
+            logp: tokens.iter().map(|t| t.0).collect(),
+            old: tokens.iter().map(|t| t.0 + t.1).collect(),
+            reference: tokens.iter().map(|t| t.0 + t.2).collect(),
+            advantage,
+            masked,
+            task,
+        },
+    )
 }
 
 fn settings() -> impl Strategy<Value = Loss> {
     let kinds = vec![LossKind::Grpo, LossKind::Dapo, LossKind::Bnpo, LossKind::DrGrpo];
     let ratios = vec![RatioLevel::Token, RatioLevel::Sequence];
-    (prop::sample::select(kinds), prop::sample::select(ratios), any::<bool>())
-        .prop_map(|(kind, ratio, kl_correction)| Loss { kind, ratio, kl_correction, ..Loss::default() })
+    (prop::sample::select(kinds), prop::sample::select(ratios), any::<bool>()).prop_map(
+        |(kind, ratio, kl_correction)| Loss { kind, ratio, kl_correction, ..Loss::default() },
+    )
 }
 
 fn denominators(outputs: &[Output]) -> Denominators {
     let tokens = outputs.iter().filter(|o| !o.masked).map(|o| o.logp.len()).sum();
-    Denominators { sequences: outputs.len(), tokens, micro_tokens: tokens, micro_batches: 1, max_completion_tokens: 16 }
+    Denominators {
+        sequences: outputs.len(),
+        tokens,
+        micro_tokens: tokens,
+        micro_batches: 1,
+        max_completion_tokens: 16,
+    }
 }
 
 proptest! {

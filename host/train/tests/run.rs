@@ -34,7 +34,8 @@ fn a_run_learns_and_records_what_it_did() {
     let dir = tempfile::tempdir().unwrap();
     let summary = Session::new(&world).run(&config, dir.path()).unwrap();
     assert_eq!((summary.ending, summary.steps), (Ending::Finished, u64::from(ITEMS) * 6 / 4));
-    let (before, after) = (&summary.before.unwrap().tasks["letters"], &summary.after.unwrap().tasks["letters"]);
+    let (before, after) =
+        (&summary.before.unwrap().tasks["letters"], &summary.after.unwrap().tasks["letters"]);
     let (b, a) = (before.sampled.unwrap(), after.sampled.unwrap());
     assert!(a.mean > b.mean + 0.3, "{} to {}", b.mean, a.mean);
     assert!(b.standard_error > 0.0 && b.items == 8);
@@ -47,7 +48,11 @@ fn a_run_learns_and_records_what_it_did() {
     assert!(first.grad_norm > 0.0 && first.loss.abs() < 1.0 && first.fuel.reward == 40);
     assert_eq!(first.tasks["letters"].pass_at_k.keys().copied().collect::<Vec<_>>(), [1, 2, 4]);
     let samples = RunFolder::new(dir.path()).samples().unwrap();
-    assert!(samples.iter().any(|s| s.purpose == "train" && s.outputs.len() == 6 && s.outputs[0].advantage.is_some()));
+    assert!(
+        samples.iter().any(|s| s.purpose == "train"
+            && s.outputs.len() == 6
+            && s.outputs[0].advantage.is_some())
+    );
     let best = summary.best.expect("validated");
     let kept = RunFolder::new(dir.path()).checkpoint_steps().unwrap();
     assert!(kept.contains(&best) && kept.contains(&summary.steps) && kept.len() <= 3, "{kept:?}");
@@ -56,7 +61,9 @@ fn a_run_learns_and_records_what_it_did() {
 #[test]
 fn the_same_seed_gives_the_same_bytes_whatever_the_threads() {
     let world = World::new();
-    let dirs = ["1", "4"].map(|n| run(&world, &config(&["schedule.max_steps=6", &format!("rollout.scoring_threads={n}")])));
+    let dirs = ["1", "4"].map(|n| {
+        run(&world, &config(&["schedule.max_steps=6", &format!("rollout.scoring_threads={n}")]))
+    });
     assert_eq!(checkpoint(dirs[0].path(), 6), checkpoint(dirs[1].path(), 6));
     assert_eq!(events(dirs[0].path()), events(dirs[1].path()));
     let other = run(&world, &config(&["schedule.max_steps=6", "seed=4"]));
@@ -84,7 +91,8 @@ fn a_resumed_run_is_as_if_it_never_stopped() {
     }
     // A finished run has nothing left to do.
     let before = checkpoint(whole.path(), 9);
-    let summary = Session { resume: true, ..Session::new(&world) }.run(&config, whole.path()).unwrap();
+    let summary =
+        Session { resume: true, ..Session::new(&world) }.run(&config, whole.path()).unwrap();
     assert_eq!((summary.ending, summary.steps), (Ending::Finished, 9));
     assert!(summary.after.is_some());
     assert_eq!(checkpoint(whole.path(), 9), before);
@@ -104,7 +112,8 @@ fn a_full_disk_loses_nothing_earlier_and_the_run_goes_on_from_there() {
     let folder = RunFolder::new(dir.path());
     let saved = folder.checkpoint_steps().unwrap();
     assert!(!saved.is_empty(), "nothing was saved before");
-    let left: Vec<_> = fs::read_dir(folder.checkpoints()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(folder.checkpoints()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(left.iter().all(|n| !n.to_string_lossy().contains("aside")), "{left:?}");
     Session { resume: true, ..Session::new(&world) }.run(&config, dir.path()).unwrap();
     assert_eq!(checkpoint(dir.path(), 8), checkpoint(whole.path(), 8));
@@ -130,7 +139,8 @@ fn what_a_crash_leaves_is_passed_over_or_put_back() {
         Session::new(&world).run(&config, dir.path()).unwrap();
         crash(&dir.path().join("checkpoints"));
         // And the records were further than the checkpoint.
-        let mut torn = fs::OpenOptions::new().append(true).open(dir.path().join("events.jsonl")).unwrap();
+        let mut torn =
+            fs::OpenOptions::new().append(true).open(dir.path().join("events.jsonl")).unwrap();
         std::io::Write::write_all(&mut torn, b"{\"event\":\"step\",").unwrap();
         Session { resume: true, ..Session::new(&world) }.run(&config, dir.path()).unwrap();
         assert_eq!(checkpoint(dir.path(), 8), checkpoint(whole.path(), 8), "crash {i}");
@@ -142,10 +152,12 @@ fn what_a_crash_leaves_is_passed_over_or_put_back() {
 fn a_folder_that_holds_a_run_is_not_written_over() {
     let world = World::new();
     let dir = run(&world, &config(&["schedule.max_steps=2"]));
-    let error = Session::new(&world).run(&config(&["schedule.max_steps=2"]), dir.path()).unwrap_err();
+    let error =
+        Session::new(&world).run(&config(&["schedule.max_steps=2"]), dir.path()).unwrap_err();
     assert!(error.to_string().contains("--resume"), "{error}");
     let other = config(&["schedule.max_steps=4", "seed=8"]);
-    let error = Session { resume: true, ..Session::new(&world) }.run(&other, dir.path()).unwrap_err();
+    let error =
+        Session { resume: true, ..Session::new(&world) }.run(&other, dir.path()).unwrap_err();
     assert!(error.to_string().contains("seed"), "{error}");
 }
 
@@ -154,7 +166,12 @@ fn undefined_outputs_count_nowhere() {
     // The second half of each group undefined is the same as half the group, byte for byte.
     let mut world = World::new();
     for kind in ["grpo", "dapo", "bnpo", "dr_grpo"] {
-        let common = ["schedule.max_steps=3", "eval.every=0", "eval.final.items=0", &format!("loss.kind={kind}")];
+        let common = [
+            "schedule.max_steps=3",
+            "eval.every=0",
+            "eval.final.items=0",
+            &format!("loss.kind={kind}"),
+        ];
         world.undefined_from = Some((0, 3));
         let pure = ["schedule.epochs=1", "task.letters.fault_limit=1.0"];
         let run_pure = |size: &str| {
@@ -176,7 +193,8 @@ fn too_many_faults_stop_the_run_and_say_why() {
     let mut world = World::new();
     world.undefined_from = Some((1, 3));
     let dir = tempfile::tempdir().unwrap();
-    let error = Session::new(&world).run(&config(&["eval.final.items=0", "eval.every=0", "schedule.epochs=3"]), dir.path());
+    let error = Session::new(&world)
+        .run(&config(&["eval.final.items=0", "eval.every=0", "schedule.epochs=3"]), dir.path());
     match error {
         Err(TrainError::Faults { task, kind: "fuel", undefined, rollouts, .. }) => {
             assert_eq!((task.as_str(), undefined * 2), ("short", rollouts));
@@ -188,7 +206,8 @@ fn too_many_faults_stop_the_run_and_say_why() {
 #[test]
 fn every_prompt_is_used_once_an_epoch_jointly_or_in_turn() {
     let world = World::new();
-    let quiet = ["eval.every=0", "eval.final.items=0", "schedule.epochs=2", "rollout.prompts_per_batch=5"];
+    let quiet =
+        ["eval.every=0", "eval.final.items=0", "schedule.epochs=2", "rollout.prompts_per_batch=5"];
     let mut orders = Vec::new();
     for pure in [false, true] {
         world.scored.lock().unwrap().clear();
@@ -198,7 +217,8 @@ fn every_prompt_is_used_once_an_epoch_jointly_or_in_turn() {
         // A short last batch is kept: 96 prompts by 5; or twice 48 by 5.
         assert_eq!(summary.steps, 20);
         for task in 0..2 {
-            let mut twice: Vec<String> = (0..ITEMS).flat_map(|i| [format!("train-{i}"), format!("train-{i}")]).collect();
+            let mut twice: Vec<String> =
+                (0..ITEMS).flat_map(|i| [format!("train-{i}"), format!("train-{i}")]).collect();
             twice.sort();
             assert_eq!(world.taken(task), twice, "pure: {pure}");
         }
@@ -236,9 +256,18 @@ fn a_reference_is_made_once_and_only_where_a_task_has_a_kl_term() {
 fn micro_batches_change_rounding_only() {
     let world = World::new();
     let weights = |overrides: &[&str]| -> Vec<f32> {
-        let quiet = ["schedule.max_steps=3", "eval.every=0", "eval.final.items=0", "task.short.temperature=0.8", "loss.beta=0.1"];
+        let quiet = [
+            "schedule.max_steps=3",
+            "eval.every=0",
+            "eval.final.items=0",
+            "task.short.temperature=0.8",
+            "loss.beta=0.1",
+        ];
         let dir = run(&world, &config(&[&quiet[..], overrides].concat()));
-        checkpoint(dir.path(), 3)[0].chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+        checkpoint(dir.path(), 3)[0]
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+            .collect()
     };
     for kind in ["loss.kind=grpo", "loss.kind=dapo", "loss.kind=dr_grpo"] {
         let whole = weights(&[kind, "loss.micro_batch_tokens=0"]);
@@ -253,7 +282,13 @@ fn micro_batches_change_rounding_only() {
 #[test]
 fn several_updates_a_phase_meet_old_log_probabilities() {
     let world = World::new();
-    let quiet = ["eval.every=0", "eval.final.items=0", "schedule.max_steps=6", "optimizer.lr=0.3", "rollout.batches_per_phase=3"];
+    let quiet = [
+        "eval.every=0",
+        "eval.final.items=0",
+        "schedule.max_steps=6",
+        "optimizer.lr=0.3",
+        "rollout.batches_per_phase=3",
+    ];
     let dir = run(&world, &config(&quiet));
     let steps = steps(dir.path());
     assert_eq!(steps.len(), 6);
@@ -277,7 +312,8 @@ fn long_prompts_are_an_error_or_counted() {
     let error = Session::new(&world).run(&config(&short), dir.path()).unwrap_err();
     assert!(error.is_input() && error.to_string().contains("long_prompts"), "{error}");
     let dir = run(&world, &config(&[&short[..], &["rollout.long_prompts=skip"]].concat()));
-    let left_out: u32 = steps(dir.path()).iter().flat_map(|s| s.tasks.values()).map(|t| t.long_prompts).sum();
+    let left_out: u32 =
+        steps(dir.path()).iter().flat_map(|s| s.tasks.values()).map(|t| t.long_prompts).sum();
     assert_eq!(left_out, 2 * ITEMS / 6);
 }
 
@@ -294,6 +330,11 @@ fn what_the_run_asks_and_a_task_has_not_is_an_error() {
         let error = Session::new(&world).run(&config(overrides), dir.path()).unwrap_err();
         assert!(error.is_input() && error.to_string().contains(expected), "{error}");
     }
-    let endless = ["task.letters.train_split=endless", "schedule.max_steps=2", "eval.every=0", "eval.final.items=0"];
+    let endless = [
+        "task.letters.train_split=endless",
+        "schedule.max_steps=2",
+        "eval.every=0",
+        "eval.final.items=0",
+    ];
     run(&world, &config(&endless));
 }

@@ -14,9 +14,9 @@ mod warmup;
 pub use error::ConfigError;
 pub use preset::Preset;
 pub use settings::{
-    Advantage, AggregationDenominator, Checkpoint, Decay, Device, Evaluation, FinalEvaluation, LogprobSupport,
-    LongPrompts, Loss, LossKind, LrSchedule, Optimizer, PolicySource, RatioLevel, Rollouts, RunConfig,
-    Scale, Schedule, Task, UndefinedRule,
+    Advantage, AggregationDenominator, Checkpoint, Decay, Device, Evaluation, FinalEvaluation,
+    LogprobSupport, LongPrompts, Loss, LossKind, LrSchedule, Optimizer, PolicySource, RatioLevel,
+    Rollouts, RunConfig, Scale, Schedule, Task, UndefinedRule,
 };
 pub use warmup::{ModelShape, TokenizerSettings, WarmupConfig, WarmupTask};
 

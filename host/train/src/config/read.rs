@@ -26,7 +26,8 @@ impl RunConfig {
     /// As [`RunConfig::resolve`].
     pub fn from_text(text: &str, file: &Path, overrides: &[String]) -> Result<Self, ConfigError> {
         let (mut config, source): (Self, _) = layered(text, file, overrides, |table| {
-            let preset: Option<Preset> = table.get("preset").and_then(|p| p.clone().try_into().ok());
+            let preset: Option<Preset> =
+                table.get("preset").and_then(|p| p.clone().try_into().ok());
             preset.map(Preset::toml)
         })?;
         config.validate().map_err(|e| source.place(e))?;
@@ -116,7 +117,8 @@ fn layered<'a, T: DeserializeOwned>(
     for assignment in overrides {
         assign::<T>(&mut merged, assignment)?;
     }
-    let config = Value::Table(merged).try_into().map_err(|e: toml::de::Error| source.explain(&e))?;
+    let config =
+        Value::Table(merged).try_into().map_err(|e: toml::de::Error| source.explain(&e))?;
     Ok((config, source))
 }
 
@@ -142,7 +144,9 @@ fn assign<T: DeserializeOwned>(table: &mut Table, assignment: &str) -> Result<()
         .and_then(|mut t| t.remove("v"))
         .unwrap_or_else(|| Value::String(text.trim().to_owned()));
     let mut segments: Vec<&str> = path.split('.').collect();
-    let Some(last) = segments.pop() else { return Err(ConfigError::new(path, "an override needs a key")) };
+    let Some(last) = segments.pop() else {
+        return Err(ConfigError::new(path, "an override needs a key"));
+    };
     let mut at = &mut *table;
     let mut rest = segments.iter();
     while let Some(segment) = rest.next() {
@@ -155,8 +159,9 @@ fn assign<T: DeserializeOwned>(table: &mut Table, assignment: &str) -> Result<()
                         .help(format!("say which entry: `{segment}.NAME.{last}`")));
                 };
                 entry(entries, name).ok_or_else(|| {
-                    ConfigError::new(path, format!("`{segment}` has no entry `{name}`"))
-                        .help("an entry is named by its position from 0, its `name` or what it uses")
+                    ConfigError::new(path, format!("`{segment}` has no entry `{name}`")).help(
+                        "an entry is named by its position from 0, its `name` or what it uses",
+                    )
                 })?
             }
             _ => return Err(ConfigError::new(path, format!("`{segment}` is not a table"))),
@@ -175,7 +180,10 @@ fn entry<'t>(entries: &'t mut [Value], name: &str) -> Option<&'t mut Table> {
     entries.iter_mut().enumerate().find_map(|(i, value)| {
         let table = value.as_table_mut()?;
         let named = |key: &str| {
-            table.get(key).and_then(Value::as_str).is_some_and(|s| s == name || s.rsplit('/').next() == Some(name))
+            table
+                .get(key)
+                .and_then(Value::as_str)
+                .is_some_and(|s| s == name || s.rsplit('/').next() == Some(name))
         };
         (by_index == Some(i) || named("name") || named("use")).then_some(table)
     })
@@ -242,11 +250,13 @@ fn span_of(table: &DeTable<'_>, path: &[&str]) -> Option<Range<usize>> {
     let rest = &path[1..];
     let deeper = match value.get_ref() {
         DeValue::Table(t) => span_of(t, rest),
-        DeValue::Array(entries) => rest.first().and_then(|i| i.parse::<usize>().ok()).and_then(|i| {
-            let entry = entries.get(i)?;
-            let DeValue::Table(t) = entry.get_ref() else { return None };
-            span_of(t, &rest[1..]).or(Some(entry.span()))
-        }),
+        DeValue::Array(entries) => {
+            rest.first().and_then(|i| i.parse::<usize>().ok()).and_then(|i| {
+                let entry = entries.get(i)?;
+                let DeValue::Table(t) = entry.get_ref() else { return None };
+                span_of(t, &rest[1..]).or(Some(entry.span()))
+            })
+        }
         _ => None,
     };
     deeper.or(Some(key.span()))
@@ -260,14 +270,18 @@ fn line_of(text: &str, at: usize) -> usize {
 fn friendly(message: &str) -> (String, Option<String>) {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let help = match quoted.split_first() {
-        Some((word, known)) if message.starts_with("unknown ") => Some(
-            nearest(word, known.iter().copied())
-                .map_or_else(|| format!("known: {}", known.join(", ")), |k| format!("did you mean `{k}`?")),
-        ),
+        Some((word, known)) if message.starts_with("unknown ") => {
+            Some(nearest(word, known.iter().copied()).map_or_else(
+                || format!("known: {}", known.join(", ")),
+                |k| format!("did you mean `{k}`?"),
+            ))
+        }
         _ => None,
     };
     let message = match (&help, quoted.first()) {
-        (Some(_), Some(word)) if message.starts_with("unknown field") => format!("unknown key `{word}`"),
+        (Some(_), Some(word)) if message.starts_with("unknown field") => {
+            format!("unknown key `{word}`")
+        }
         (Some(_), Some(word)) => format!("unknown value `{word}`"),
         _ => message.trim().to_owned(),
     };

@@ -451,7 +451,14 @@ pub struct Evaluation {
 
 impl Default for Evaluation {
     fn default() -> Self {
-        Self { every: 0, items: 200, samples: 1, temperature: 1.0, greedy: false, last: FinalEvaluation::default() }
+        Self {
+            every: 0,
+            items: 200,
+            samples: 1,
+            temperature: 1.0,
+            greedy: false,
+            last: FinalEvaluation::default(),
+        }
     }
 }
 

@@ -7,7 +7,11 @@ fn require(ok: bool, key: &str, message: &str) -> Result<(), ConfigError> {
 }
 
 fn finite_at_least(value: f64, low: f64, key: &str) -> Result<(), ConfigError> {
-    require(value.is_finite() && value >= low, key, &format!("must be a number of at least {low}, not {value}"))
+    require(
+        value.is_finite() && value >= low,
+        key,
+        &format!("must be a number of at least {low}, not {value}"),
+    )
 }
 
 impl Optimizer {
@@ -37,7 +41,11 @@ impl RunConfig {
         require(r.prompts_per_batch > 0, "rollout.prompts_per_batch", "must be at least 1")?;
         require(r.batches_per_phase > 0, "rollout.batches_per_phase", "must be at least 1")?;
         require(r.group_size > 0, "rollout.group_size", "must be at least 1")?;
-        require(r.max_completion_tokens > 0, "rollout.max_completion_tokens", "must be at least 1")?;
+        require(
+            r.max_completion_tokens > 0,
+            "rollout.max_completion_tokens",
+            "must be at least 1",
+        )?;
         require(r.max_prompt_tokens > 0, "rollout.max_prompt_tokens", "must be at least 1")?;
         require(r.top_p > 0.0 && r.top_p <= 1.0, "rollout.top_p", "must lie in (0, 1]")?;
         positive_temperature(r.temperature, "rollout.temperature")?;
@@ -56,13 +64,19 @@ impl RunConfig {
             "eval.samples",
             "with no samples and no greedy output there is nothing to evaluate",
         )?;
-        require(self.checkpoint.keep > 0, "checkpoint.keep", "must be at least 1, or a run could not resume")?;
+        require(
+            self.checkpoint.keep > 0,
+            "checkpoint.keep",
+            "must be at least 1, or a run could not resume",
+        )?;
         self.validate_tasks()
     }
 
     fn validate_tasks(&self) -> Result<(), ConfigError> {
         if self.task.is_empty() {
-            return Err(ConfigError::new("task", "there is none").help("add a table: [[task]] use = \"…\""));
+            return Err(
+                ConfigError::new("task", "there is none").help("add a table: [[task]] use = \"…\"")
+            );
         }
         for (i, task) in self.task.iter().enumerate() {
             let key = |name: &str| format!("task.{i}.{name}");
@@ -70,8 +84,11 @@ impl RunConfig {
                 return Err(ConfigError::new(key("use"), "is missing").help("name a pack's task"));
             }
             if self.task[..i].iter().any(|t| t.label() == task.label()) {
-                return Err(ConfigError::new(key("name"), format!("`{}` is the name of two tasks", task.label()))
-                    .help("give one of them another `name`"));
+                return Err(ConfigError::new(
+                    key("name"),
+                    format!("`{}` is the name of two tasks", task.label()),
+                )
+                .help("give one of them another `name`"));
             }
             for (component, weight) in &task.rewards {
                 if !(0.0..=1.0).contains(weight) {
@@ -82,7 +99,11 @@ impl RunConfig {
                 }
             }
             finite_at_least(task.weight, 0.0, &key("weight"))?;
-            require((0.0..=1.0).contains(&task.fault_limit), &key("fault_limit"), "must lie in [0, 1]")?;
+            require(
+                (0.0..=1.0).contains(&task.fault_limit),
+                &key("fault_limit"),
+                "must lie in [0, 1]",
+            )?;
             if let Some(beta) = task.beta {
                 finite_at_least(beta, 0.0, &key("beta"))?;
             }
@@ -115,12 +136,19 @@ impl WarmupConfig {
         require(self.batch > 0, "batch", "must be at least 1")?;
         require(self.steps > 0, "steps", "must be at least 1")?;
         if self.from.is_some() && (self.model.is_some() || self.tokenizer.is_some()) {
-            return Err(ConfigError::new("from", "a model that is continued has its shape and its tokenizer")
-                .help("leave out either `from` or the tables `model` and `tokenizer`"));
+            return Err(ConfigError::new(
+                "from",
+                "a model that is continued has its shape and its tokenizer",
+            )
+            .help("leave out either `from` or the tables `model` and `tokenizer`"));
         }
         require(!self.task.is_empty(), "task", "there is none; add a table: [[task]] use = \"…\"")?;
         for (i, task) in self.task.iter().enumerate() {
-            require(!task.uses.is_empty(), &format!("task.{i}.use"), "is missing; name a pack's task")?;
+            require(
+                !task.uses.is_empty(),
+                &format!("task.{i}.use"),
+                "is missing; name a pack's task",
+            )?;
             require(task.items > 0, &format!("task.{i}.items"), "must be at least 1")?;
             finite_at_least(task.weight, 0.0, &format!("task.{i}.weight"))?;
         }

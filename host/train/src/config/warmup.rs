@@ -137,6 +137,12 @@ pub struct WarmupTask {
 
 impl Default for WarmupTask {
     fn default() -> Self {
-        Self { uses: String::new(), split: "warmup".into(), items: 20_000, weight: 1.0, config: serde_json::Map::new() }
+        Self {
+            uses: String::new(),
+            split: "warmup".into(),
+            items: 20_000,
+            weight: 1.0,
+            config: serde_json::Map::new(),
+        }
     }
 }

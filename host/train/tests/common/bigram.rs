@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 
 use omni_policy::{
-    AdamWConfig, Generated, GenerationRequest, Group, Policy, PolicyError, Sampling, StepStats, TokenGradient,
-    TokenStats,
+    AdamWConfig, Generated, GenerationRequest, Group, Policy, PolicyError, Sampling, StepStats,
+    TokenGradient, TokenStats,
 };
 
 pub struct Bigram {
@@ -54,7 +54,8 @@ impl Bigram {
     fn probabilities(&self, last: u32, temperature: f64) -> Vec<f64> {
         let row = self.row(last);
         let most = row.iter().fold(f64::MIN, |m, x| m.max(f64::from(*x)));
-        let exp: Vec<f64> = row.iter().map(|x| ((f64::from(*x) - most) / temperature).exp()).collect();
+        let exp: Vec<f64> =
+            row.iter().map(|x| ((f64::from(*x) - most) / temperature).exp()).collect();
         let sum: f64 = exp.iter().sum();
         exp.into_iter().map(|e| e / sum).collect()
     }
@@ -62,7 +63,8 @@ impl Bigram {
     fn next(&self, last: u32, sampling: &Sampling, random: f64) -> u32 {
         if sampling.temperature == 0.0 {
             let row = self.row(last);
-            return (0..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best }) as u32;
+            return (0..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
+                as u32;
         }
         let mut left = random;
         let p = self.probabilities(last, f64::from(sampling.temperature));
@@ -82,11 +84,19 @@ fn pairs<'a>(prompt: &'a [u32], tokens: &'a [u32]) -> impl Iterator<Item = (u32,
 
 fn write(path: &Path, numbers: &[f32]) -> Result<(), PolicyError> {
     let bytes: Vec<u8> = numbers.iter().flat_map(|x| x.to_le_bytes()).collect();
-    fs::write(path, bytes).map_err(|source| PolicyError::Io { action: "write", path: path.into(), source })
+    fs::write(path, bytes).map_err(|source| PolicyError::Io {
+        action: "write",
+        path: path.into(),
+        source,
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<f32>, PolicyError> {
-    let bytes = fs::read(path).map_err(|source| PolicyError::Io { action: "read", path: path.into(), source })?;
+    let bytes = fs::read(path).map_err(|source| PolicyError::Io {
+        action: "read",
+        path: path.into(),
+        source,
+    })?;
     Ok(bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect())
 }
 
@@ -102,8 +112,14 @@ impl Policy for Bigram {
             let group = (0..request.samples).map(|sample| {
                 let mut last = *request.prompt.last().unwrap();
                 let mut tokens = Vec::new();
-                while tokens.len() < sampling.max_new_tokens && (last != self.end || tokens.is_empty()) {
-                    last = self.next(last, sampling, uniform(request.seed, sample as u64, tokens.len() as u64));
+                while tokens.len() < sampling.max_new_tokens
+                    && (last != self.end || tokens.is_empty())
+                {
+                    last = self.next(
+                        last,
+                        sampling,
+                        uniform(request.seed, sample as u64, tokens.len() as u64),
+                    );
                     tokens.push(last);
                 }
                 Generated { stopped: last == self.end, tokens, kept: None }
@@ -114,7 +130,11 @@ impl Policy for Bigram {
         Ok(())
     }
 
-    fn token_stats(&mut self, groups: &[Group<'_>], temperature: f32) -> Result<TokenStats, PolicyError> {
+    fn token_stats(
+        &mut self,
+        groups: &[Group<'_>],
+        temperature: f32,
+    ) -> Result<TokenStats, PolicyError> {
         let mut stats = TokenStats::default();
         for group in groups {
             let (mut logp, mut entropy) = (Vec::new(), Vec::new());
@@ -146,7 +166,8 @@ impl Policy for Bigram {
                 assert_eq!(slopes.len(), completion.tokens.len(), "a derivative for each token");
                 for ((last, token), slope) in pairs(group.prompt, completion.tokens).zip(slopes) {
                     let p = self.probabilities(last, f64::from(temperature));
-                    let row = &mut self.gradient[last as usize * self.vocabulary..][..self.vocabulary];
+                    let row =
+                        &mut self.gradient[last as usize * self.vocabulary..][..self.vocabulary];
                     for (v, (g, p)) in row.iter_mut().zip(p).enumerate() {
                         let hit = if v == token as usize { 1.0 } else { 0.0 };
                         *g += (f64::from(slope) * (hit - p) / f64::from(temperature)) as f32;
@@ -165,7 +186,11 @@ impl Policy for Bigram {
         self.gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt()
     }
 
-    fn step(&mut self, adamw: &AdamWConfig, max_grad_norm: Option<f64>) -> Result<StepStats, PolicyError> {
+    fn step(
+        &mut self,
+        adamw: &AdamWConfig,
+        max_grad_norm: Option<f64>,
+    ) -> Result<StepStats, PolicyError> {
         let grad_norm = self.grad_norm();
         let scale = max_grad_norm.map_or(1.0, |m| (m / (grad_norm + 1e-6)).min(1.0));
         self.steps += 1;

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use omni_policy::{BpeConfig, Policy, Tokenizer};
 use omni_record::{
-    Component, Event, Finish, Fuel, GroupScore, Item, Message, ReasonKind, Role, Rollout, RunFolder, Undefined, Value,
+    Component, Event, Finish, Fuel, GroupScore, Item, Message, ReasonKind, Role, Rollout,
+    RunFolder, Undefined, Value,
 };
 use omni_train::outside::{
-    Decision, Observation, OutsideError, Problems, Progress, Report, ScheduleSetup, Scheduler, Scorer, Share, Split,
+    Decision, Observation, OutsideError, Problems, Progress, Report, ScheduleSetup, Scheduler,
+    Scorer, Share, Split,
 };
 use omni_train::reward::{ComponentSpec, RewardSpec};
 use omni_train::{RunConfig, Summary, TaskSpec, TrainError, Training, train};
@@ -44,8 +46,14 @@ impl World {
 
     /// Items of a task that were trained on, in the order of their steps being unknown.
     pub fn taken(&self, task: usize) -> Vec<String> {
-        let mut items: Vec<String> =
-            self.scored.lock().unwrap().iter().filter(|s| s.0 == task).map(|s| s.1.clone()).collect();
+        let mut items: Vec<String> = self
+            .scored
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|s| s.0 == task)
+            .map(|s| s.1.clone())
+            .collect();
         items.sort();
         items
     }
@@ -53,17 +61,32 @@ impl World {
 
 impl Problems for World {
     fn splits(&self, _: usize) -> Result<Vec<Split>, OutsideError> {
-        Ok([("train", Some(ITEMS)), ("validation", Some(10)), ("test", Some(12)), ("endless", None)]
-            .map(|(name, items)| Split { name: name.into(), items })
-            .into())
+        Ok([
+            ("train", Some(ITEMS)),
+            ("validation", Some(10)),
+            ("test", Some(12)),
+            ("endless", None),
+        ]
+        .map(|(name, items)| Split { name: name.into(), items })
+        .into())
     }
 
-    fn items(&self, task: usize, split: &str, offset: u32, limit: u32) -> Result<Vec<Item>, OutsideError> {
+    fn items(
+        &self,
+        task: usize,
+        split: &str,
+        offset: u32,
+        limit: u32,
+    ) -> Result<Vec<Item>, OutsideError> {
         let item = |i: u32| Item {
             id: format!("{split}-{i}"),
             messages: vec![Message {
                 role: Role::User,
-                content: format!("{} {i}{}", ["say some letters", "be short"][task % 2], " long".repeat(if i % 6 == 5 { 12 } else { 0 })),
+                content: format!(
+                    "{} {i}{}",
+                    ["say some letters", "be short"][task % 2],
+                    " long".repeat(if i % 6 == 5 { 12 } else { 0 })
+                ),
             }],
             reference: Some("abc".into()),
             data: serde_json::json!({ "demonstration": (["letters", "s"][task % 2]) }),
@@ -76,7 +99,8 @@ impl Scorer for World {
     /// Task 0 likes lower-case letters, task 1 likes few tokens; both have a component `ended`.
     fn score(&self, task: usize, item: &Item, rollouts: &[Rollout], _: u32) -> GroupScore {
         self.scored.lock().unwrap().push((task, item.id.clone(), rollouts.len()));
-        let component = |name: &str, value: f64| Component { name: name.into(), value: Value::Scored(value) };
+        let component =
+            |name: &str, value: f64| Component { name: name.into(), value: Value::Scored(value) };
         let score = |(i, r): (usize, &Rollout)| {
             let letters = r.text.chars().filter(char::is_ascii_lowercase).count() as f64;
             let value = match task {
@@ -85,7 +109,10 @@ impl Scorer for World {
             };
             let mut accuracy = component("accuracy", value);
             if self.undefined_from.is_some_and(|(t, from)| t == task && i >= from) {
-                accuracy.value = Value::Undefined(Undefined { kind: ReasonKind::Fuel, message: "out of fuel".into() });
+                accuracy.value = Value::Undefined(Undefined {
+                    kind: ReasonKind::Fuel,
+                    message: "out of fuel".into(),
+                });
             }
             vec![accuracy, component("ended", f64::from(u8::from(r.finish == Finish::Stop)))]
         };
@@ -115,15 +142,22 @@ impl Scheduler for Turns {
         let left: Vec<(String, u32)> = setup
             .tasks
             .iter()
-            .map(|t| (t.name.clone(), (f64::from(t.items.unwrap_or(1 << 20)) * setup.epochs) as u32))
+            .map(|t| {
+                (t.name.clone(), (f64::from(t.items.unwrap_or(1 << 20)) * setup.epochs) as u32)
+            })
             .collect();
         Ok(serde_json::to_vec(&(setup.prompts_per_batch, left))?)
     }
 
-    fn next(&mut self, state: &[u8], observations: &[Observation]) -> Result<Decision, OutsideError> {
+    fn next(
+        &mut self,
+        state: &[u8],
+        observations: &[Observation],
+    ) -> Result<Decision, OutsideError> {
         self.seen.borrow_mut().extend_from_slice(observations);
         let (batch, mut left): (u32, Vec<(String, u32)>) = serde_json::from_slice(state)?;
-        let mut shares: Vec<Share> = left.iter().map(|t| Share { task: t.0.clone(), prompts: 0 }).collect();
+        let mut shares: Vec<Share> =
+            left.iter().map(|t| Share { task: t.0.clone(), prompts: 0 }).collect();
         let mut room = batch;
         while room > 0 && left.iter().any(|t| t.1 > 0) {
             for (share, task) in shares.iter_mut().zip(&mut left).filter(|(_, t)| t.1 > 0) {
@@ -193,17 +227,25 @@ pub fn specs(config: &RunConfig) -> Vec<TaskSpec> {
         .iter()
         .enumerate()
         .map(|(i, task)| {
-            let spec = |name: &str, weight, primary| ComponentSpec { name: name.into(), weight, primary, required: None };
+            let spec = |name: &str, weight, primary| ComponentSpec {
+                name: name.into(),
+                weight,
+                primary,
+                required: None,
+            };
             let components = vec![spec("accuracy", 1.0, true), spec("ended", 0.1, false)];
-            TaskSpec { name: task.label().into(), reward: RewardSpec::resolve(components, None, i, task).unwrap() }
+            TaskSpec {
+                name: task.label().into(),
+                reward: RewardSpec::resolve(components, None, i, task).unwrap(),
+            }
         })
         .collect()
 }
 
 /// A run in `folder`; how its parts differ from the usual is set before.
-pub struct Session<'a> {
+pub struct Session<'a, P = Bigram> {
     pub world: &'a World,
-    pub policy: Bigram,
+    pub policy: P,
     pub pure: bool,
     pub stop_at: u64,
     pub resume: bool,
@@ -212,7 +254,13 @@ pub struct Session<'a> {
 
 impl<'a> Session<'a> {
     pub fn new(world: &'a World) -> Self {
-        Self { world, policy: world.policy(), pure: false, stop_at: u64::MAX, resume: false, references: 0 }
+        Self::with(world, world.policy())
+    }
+}
+
+impl<'a, P: Policy> Session<'a, P> {
+    pub fn with(world: &'a World, policy: P) -> Self {
+        Self { world, policy, pure: false, stop_at: u64::MAX, resume: false, references: 0 }
     }
 
     pub fn run(&mut self, config: &RunConfig, folder: &Path) -> Result<Summary, TrainError> {
@@ -241,7 +289,9 @@ impl<'a> Session<'a> {
 /// Everything of a checkpoint that a run goes on from.
 pub fn checkpoint(folder: &Path, step: u64) -> Vec<Vec<u8>> {
     let path: PathBuf = folder.join(format!("checkpoints/step-{step}"));
-    ["model.safetensors", "optimizer.safetensors", "state.json"].map(|f| std::fs::read(path.join(f)).unwrap()).into()
+    ["model.safetensors", "optimizer.safetensors", "state.json"]
+        .map(|f| std::fs::read(path.join(f)).unwrap())
+        .into()
 }
 
 /// The events without what the clock says.
