@@ -129,6 +129,8 @@ def seal():
     _seal_imports()
     _seal_source_lines()
     builtins.exit = builtins.quit = _exit
+    # Programs take it for a large number, and are written where it is this one.
+    sys.maxsize = (1 << 63) - 1
     # What other modules took by `from … import`.
     for module in list(sys.modules.values()):
         for name, value in list(getattr(module, "__dict__", {}).items()):
@@ -258,6 +260,7 @@ def _seal_clocks(replace):
     for name in ("gmtime", "localtime", "ctime", "asctime"):
         replace(time, name, _with_argument(getattr(time, name, None), f"time.{name}"))
     _seal_datetime(replace)
+    _still_logging()
 
 
 def _sleep(seconds, /):
@@ -282,18 +285,31 @@ def _seal_datetime(replace):
         utcnow = classmethod(_denied("datetime.utcnow"))
         today = classmethod(_denied("datetime.today"))
 
-    class sealed_date(datetime.date):
-        today = classmethod(_denied("date.today"))
+        def __repr__(self):
+            return "datetime." + super().__repr__()
 
-        def __instancecheck__(cls, instance):
-            return isinstance(instance, datetime.date)
-
-    for name, new in (("datetime", sealed), ("date", sealed_date)):
-        new.__name__ = new.__qualname__ = name
-        new.__module__ = "datetime"
-    # `date` stays what it is where only its type is asked for: a sealed
-    # datetime is a date, so `isinstance(moment, date)` has to hold.
+    sealed.__name__ = sealed.__qualname__ = "datetime"
+    sealed.__module__ = "datetime"
     replace(datetime, "datetime", sealed)
+
+
+class _NoTime:
+    """A clock that stands still, for what only stamps its messages."""
+
+    gmtime = staticmethod(time.gmtime)
+    localtime = staticmethod(time.localtime)
+    strftime = staticmethod(time.strftime)
+    time_ns = staticmethod(lambda: 0)
+    # Last: from here on the name means this one.
+    time = staticmethod(lambda: 0.0)
+
+
+def _still_logging():
+    import logging
+
+    logging.time = _NoTime
+    logging.logProcesses = False
+    logging._startTime = 0
 
 
 # Randomness.

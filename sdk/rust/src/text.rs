@@ -13,6 +13,11 @@ pub const MARKERS: [&str; 4] = ["<think>", "</think>", "<answer>", "</answer>"];
 /// Inside an answer only `<answer>` (which starts it again) and `</answer>`
 /// mean anything, so that code may hold the words of the other markers.
 pub fn answer(text: &str) -> Option<&str> {
+    answer_as_written(text).map(str::trim)
+}
+
+/// [`answer`] with its white space, for answers where indentation counts.
+pub fn answer_as_written(text: &str) -> Option<&str> {
     let mut last = None;
     for piece in speech(text) {
         let mut rest = piece;
@@ -25,7 +30,7 @@ pub fn answer(text: &str) -> Option<&str> {
             let start = inner
                 .rfind("<answer>")
                 .map_or(0, |again| again + "<answer>".len());
-            last = Some(inner[start..].trim());
+            last = Some(&inner[start..]);
             rest = &body[close + "</answer>".len()..];
         }
     }

@@ -70,6 +70,8 @@ impl Compiler {
             // The machine's own Python packages stay out of the component.
             .env("VIRTUAL_ENV", at("no-site-packages"))
             .env("PYTHONHASHSEED", "0")
+            // Its frames would hide the Python error that they are about.
+            .env("RUST_BACKTRACE", "0")
             .args(["-d", "wit", "-w", &job.kind().world(), "componentize", module])
             .arg("-p")
             .arg(std::path::absolute(dir).map_err(PackError::io("find", dir))?)
