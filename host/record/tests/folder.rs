@@ -1,4 +1,5 @@
 //! The run folder: written, torn, cut back, read.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may stop at the first surprise too")]
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};

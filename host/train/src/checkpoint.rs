@@ -140,11 +140,12 @@ fn sync(path: &Path) -> Result<(), TrainError> {
     File::open(path).and_then(|f| f.sync_all()).map_err(TrainError::io("sync", path))
 }
 
+/// A checkpoint's folder and what it says.
+pub(crate) type Found = (PathBuf, State);
+
 /// The newest complete checkpoint. Puts back one that a crash left half replaced; those that are
 /// damaged are passed over and named in the second result.
-pub(crate) fn newest(
-    folder: &RunFolder,
-) -> Result<(Option<(PathBuf, State)>, Vec<String>), TrainError> {
+pub(crate) fn newest(folder: &RunFolder) -> Result<(Option<Found>, Vec<String>), TrainError> {
     restore(folder)?;
     let mut passed_over = Vec::new();
     for step in folder.checkpoint_steps()?.into_iter().rev() {

@@ -140,7 +140,7 @@ mod tests {
     #[test]
     fn the_standard_error_is_that_of_a_mean() {
         let mut mean = Mean::default();
-        [1.0, 0.0, 1.0, 0.0].map(|x| mean.add(x));
+        [1.0, 0.0, 1.0, 0.0].into_iter().for_each(|x| mean.add(x));
         assert_eq!(mean.get(), Some(0.5));
         assert!((mean.error() - (1.0f64 / 3.0).sqrt() / 2.0).abs() < 1e-12);
         assert_eq!(Mean::default().get(), None);

@@ -34,7 +34,7 @@ pub(crate) fn permutation(n: u32, seed: u64) -> Vec<u32> {
     for i in (1..order.len()).rev() {
         state = mix(state);
         // Lemire's multiplication; its bias at these sizes is below 2^-32.
-        let j = (u128::from(state) * (i as u128 + 1) >> 64) as usize;
+        let j = ((u128::from(state) * (i as u128 + 1)) >> 64) as usize;
         order.swap(i, j);
     }
     order

@@ -2,6 +2,7 @@
 //!
 //! The model runs in f32, the reference numbers in f64, hence the tolerances. The model and the
 //! parts of the loss are tested for themselves, in f64, elsewhere.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may stop at the first surprise too")]
 
 mod common;
 

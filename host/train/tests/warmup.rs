@@ -1,4 +1,5 @@
 //! Warm-up: the loss falls, the seed decides everything, bad sources are named.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may stop at the first surprise too")]
 
 mod common;
 

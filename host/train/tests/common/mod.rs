@@ -1,6 +1,11 @@
 //! What tests share: reference numbers, a small policy, a small world.
 #![expect(unreachable_pub, reason = "each test binary uses its part")]
-#![allow(dead_code, clippy::allow_attributes, reason = "each test binary uses its part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::allow_attributes,
+    reason = "each test binary uses its part, and a test may stop at the first surprise"
+)]
 
 use std::path::PathBuf;
 
