@@ -59,7 +59,7 @@ impl<'a> Parser<'a> {
         let mut negative = self.sign().unwrap_or(false);
         loop {
             let term = self.product()?;
-            total = total.add(if negative { term.negate() } else { term })?;
+            total = total.plus(if negative { term.negate() } else { term })?;
             let before = self.rest;
             match self.sign() {
                 // "5 - " with nothing that could follow is not a number and a unit.
@@ -308,7 +308,10 @@ impl<'a> Parser<'a> {
 
     fn eat_any(&mut self, tokens: &[&str]) -> bool {
         tokens.iter().any(|token| {
-            if token.starts_with('\\') { self.eat_command(&token[1..]) } else { self.eat(token) }
+            match token.strip_prefix('\\') {
+                Some(name) => self.eat_command(name),
+                None => self.eat(token),
+            }
         })
     }
 
@@ -336,7 +339,7 @@ const FRACTIONS: [&str; 4] = ["\\frac", "\\dfrac", "\\tfrac", "\\cfrac"];
 fn mixed(whole: Value, fraction: Value) -> Result<Value, Fault> {
     let proper = fraction.as_rational().is_some_and(|q| q >= BigRational::zero() && q < BigRational::from_integer(1.into()));
     // `3\frac{5}{2}` and `2\frac{\sqrt3}{2}` are products.
-    if proper { whole.add(fraction) } else { whole.multiply(&fraction) }
+    if proper { whole.plus(fraction) } else { whole.multiply(&fraction) }
 }
 
 fn is_command(text: &str, command: &str) -> bool {

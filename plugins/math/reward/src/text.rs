@@ -1,10 +1,13 @@
 //! Spelling: what surrounds an answer, and the normal form in which texts are compared.
 
+/// Wrappers in wrappers, and texts in a text, are taken off so often.
+const MAX_WRAPPERS: usize = 64;
+
 /// Takes away what surrounds an answer without being part of it: white space, math delimiters,
 /// `\boxed{…}`, `\text{…}` around the whole, spacing and sizing commands, a final full stop.
 pub fn strip_wrappers(text: &str) -> String {
     let mut text = plain_spelling(text);
-    loop {
+    for _ in 0..MAX_WRAPPERS {
         let trimmed = text.trim();
         let trimmed = trimmed.strip_suffix('.').unwrap_or(trimmed).trim_end();
         let inner = wrapped_in_command(trimmed, &["\\boxed", "\\fbox", "\\text", "\\mbox", "\\textbf", "\\mathbf", "\\mathrm", "\\textrm"])
@@ -13,10 +16,11 @@ pub fn strip_wrappers(text: &str) -> String {
             .or_else(|| trimmed.strip_prefix("**").and_then(|rest| rest.strip_suffix("**")))
             .unwrap_or(trimmed);
         if inner.len() == text.len() {
-            return text;
+            break;
         }
         text = inner.to_owned();
     }
+    text
 }
 
 /// The content of `\command{…}` when that is all of `text`.
@@ -140,10 +144,12 @@ const REPLACED: [(&str, &str); 28] = [
 /// with other signs in it as it is, with spaces only where two words or numbers would run together.
 pub fn normalise(text: &str) -> String {
     let mut text = text.trim().to_owned();
+    let mut unwrapped = 0;
     for command in ["\\text", "\\mbox", "\\mathrm", "\\textbf", "\\mathbf", "\\textrm"] {
         let opening = format!("{command}{{");
-        while let Some(start) = text.find(&opening) {
+        while let Some(start) = text.find(&opening).filter(|_| unwrapped < MAX_WRAPPERS) {
             let Some(close) = matching_close(&text[start + command.len()..]) else { break };
+            unwrapped += 1;
             let (inner, end) = (start + opening.len(), start + command.len() + close);
             text = format!("{}{}{}", &text[..start], &text[inner..end], &text[end + 1..]);
         }

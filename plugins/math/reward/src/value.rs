@@ -84,7 +84,7 @@ impl Value {
     }
 
     /// The sum.
-    pub fn add(mut self, other: Self) -> Result<Self, Fault> {
+    pub fn plus(mut self, other: Self) -> Result<Self, Fault> {
         for (basis, q) in other.terms {
             let sum = match self.terms.remove(&basis) {
                 Some(p) => bounded(&p, &q, |p, q| p + q)?,
@@ -107,7 +107,7 @@ impl Value {
                 let radicand = (n / g).checked_mul(m / g).filter(|r| *r <= MAX_RADICAND).ok_or(Fault::Beyond)?;
                 let pi = j.checked_add(*k).ok_or(Fault::Beyond)?;
                 let q = bounded(p, q, |p, q| p * q)? * BigRational::from_integer(g.into());
-                product = product.add(Self::term((radicand, pi), q))?;
+                product = product.plus(Self::term((radicand, pi), q))?;
             }
         }
         Ok(product)
@@ -124,7 +124,7 @@ impl Value {
                 Ok(Self::term((*n, k.checked_neg().ok_or(Fault::Beyond)?), q))
             }
             (Some((first, p)), Some((second, q)), None) => {
-                let conjugate = Self::term(*first, p.clone()).add(Self::term(*second, -q.clone()))?;
+                let conjugate = Self::term(*first, p.clone()).plus(Self::term(*second, -q.clone()))?;
                 let norm = self.multiply(&conjugate)?;
                 if norm.terms.len() > 1 {
                     return Err(Fault::Beyond);
@@ -263,9 +263,9 @@ mod tests {
     #[test]
     fn surds_are_rationalised() {
         let two = Value::integer(2).root(2).unwrap();
-        let sum = Value::integer(1).add(two.clone()).unwrap();
+        let sum = Value::integer(1).plus(two.clone()).unwrap();
         // 1/(1+√2) = √2 − 1
-        assert_eq!(sum.invert().unwrap(), two.add(Value::integer(-1)).unwrap());
+        assert_eq!(sum.invert().unwrap(), two.plus(Value::integer(-1)).unwrap());
         assert_eq!(Value::integer(0).invert(), Err(Fault::Undefined));
     }
 

@@ -190,7 +190,9 @@ fn hostile_answers_end_at_once() {
     let fractions = "\\frac{1}{1+".repeat(400) + "1" + &"}".repeat(400);
     let commas = "1,".repeat(2_000);
     let brackets = "[(".repeat(1_000);
-    for text in [deep, towers, digits.clone(), roots, fractions, commas, brackets, "1e99999999999".to_owned(), "10^{-99999}".to_owned()] {
+    let texts = "\\text{a}".repeat(9_000);
+    let boxes = "\\boxed{".repeat(8_000) + &"}".repeat(8_000);
+    for text in [texts, boxes, deep, towers, digits.clone(), roots, fractions, commas, brackets, "1e99999999999".to_owned(), "10^{-99999}".to_owned()] {
         assert!(!equal("5", &text));
     }
     // Too long to calculate with, and still equal to itself.
