@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use omni_pack::{BuildOptions, PackError, PackSet};
+use omni_pack::{BuildOptions, Pack, PackError, PackSet};
+use omni_runtime::{Inspection, Interface};
 use serde::Serialize;
 use serde_json::json;
 
@@ -30,8 +31,6 @@ pub(crate) fn build(source: &Path, out: Option<&Path>) -> Outcome<()> {
             pack.dir.display()
         ));
     }
-    // A name that no pack has is told now rather than by the first run.
-    PackSet::load(&[&out]).map_err(fault)?;
     Ok(())
 }
 
@@ -85,8 +84,12 @@ pub(crate) fn inspect(path: &Path, as_json: bool) -> Outcome<()> {
     if path.is_file() {
         return inspect_component(path, as_json);
     }
-    let packs = PackSet::load(&[path]).map_err(fault)?;
-    let shown = shown(&packs)?;
+    // One pack is shown for itself: what it takes from others need not be at hand.
+    let shown = if path.join("pack.toml").is_file() {
+        shown(&[Pack::read(path).map_err(fault)?])?
+    } else {
+        shown(PackSet::load(&[path]).map_err(fault)?.packs())?
+    };
     if as_json {
         return match shown.as_slice() {
             [one] => console::json(one),
@@ -101,11 +104,8 @@ pub(crate) fn inspect(path: &Path, as_json: bool) -> Outcome<()> {
 
 fn inspect_component(path: &Path, as_json: bool) -> Outcome<()> {
     let wasm = std::fs::read(path).or_input_at(path.display())?;
-    let inspection = omni_runtime::Inspection::read(&wasm).or_input_at(path.display())?;
+    let inspection = Inspection::read(&wasm).or_input_at(path.display())?;
     let kind = inspection.kind();
-    let names = |interfaces: &[omni_runtime::Interface]| -> Vec<String> {
-        interfaces.iter().map(|interface| interface.name.clone()).collect()
-    };
     let digest = crate::lock::digest(&wasm);
     if as_json {
         return console::json(&json!({
@@ -134,55 +134,69 @@ fn listed(names: &[String]) -> String {
     if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
-fn shown(packs: &PackSet) -> Outcome<Vec<Shown>> {
-    let mut all = Vec::new();
-    for pack in packs.packs() {
-        let info = &pack.manifest().pack;
-        let mut components = Vec::new();
-        for component in packs.components().filter(|it| it.pack == pack.name()) {
-            let wasm = std::fs::read(&component.wasm).or_input_at(component.wasm.display())?;
-            let inspection =
-                omni_runtime::Inspection::read(&wasm).or_input_at(component.wasm.display())?;
-            let names = |interfaces: &[omni_runtime::Interface]| -> Vec<String> {
-                interfaces.iter().map(|interface| interface.name.clone()).collect()
-            };
-            components.push(ShownComponent {
-                name: component.name,
-                kind: component.kind.to_string(),
-                languages: component.languages,
-                bytes: wasm.len() as u64,
-                sha256: crate::lock::digest(&wasm),
-                imports: names(&inspection.imports),
-                exports: names(&inspection.exports),
-            });
+fn shown(packs: &[Pack]) -> Outcome<Vec<Shown>> {
+    packs.iter().map(shown_pack).collect()
+}
+
+fn shown_pack(pack: &Pack) -> Outcome<Shown> {
+    let manifest = pack.manifest();
+    let mut components = Vec::new();
+    for component in &manifest.components {
+        let file = pack.dir().join(component.wasm.get_ref());
+        if !file.is_file() {
+            return Err(Fault::input(format!(
+                "{}: there is no such file: the pack is not built; `omni-host pack build {}` \
+                 builds it into another folder",
+                file.display(),
+                pack.dir().display()
+            )));
         }
-        let mut tasks = Vec::new();
-        for entry in &pack.manifest().tasks {
-            let name = format!("{}/{}", pack.name(), entry.name.get_ref());
-            let task = packs.task(&name).map_err(fault)?;
-            tasks.push(ShownTask {
-                name: task.name,
-                description: task.description,
-                rewards: task.rewards.iter().map(|it| it.component.qualified()).collect(),
-                judge: task.judge.map(|it| it.component.qualified()),
-                metric: task.metric,
-                problems: match task.source {
-                    Some(omni_pack::ItemSource::Component(..)) => "generated",
-                    Some(omni_pack::ItemSource::Data(_)) => "rows of the pack",
-                    None => "rows of the user",
-                },
-            });
-        }
-        all.push(Shown {
-            name: pack.name().to_owned(),
-            version: pack.version().to_owned(),
-            description: info.description.clone(),
-            license: info.license.clone(),
-            components,
-            tasks,
+        let wasm = std::fs::read(&file).or_input_at(file.display())?;
+        let inspection = Inspection::read(&wasm).or_input_at(file.display())?;
+        components.push(ShownComponent {
+            name: component.name.get_ref().clone(),
+            kind: component.kind.to_string(),
+            languages: component.languages.clone(),
+            bytes: wasm.len() as u64,
+            sha256: crate::lock::digest(&wasm),
+            imports: names(&inspection.imports),
+            exports: names(&inspection.exports),
         });
     }
-    Ok(all)
+    let tasks = manifest
+        .tasks
+        .iter()
+        .map(|task| ShownTask {
+            name: task.name.get_ref().clone(),
+            description: task.description.clone(),
+            rewards: task.rewards.iter().map(|it| it.component.get_ref().clone()).collect(),
+            judge: task.judge.as_ref().map(|it| it.get_ref().component().to_owned()),
+            metric: task.metric.clone(),
+            problems: match task.source.as_ref().map(|source| source.get_ref()) {
+                Some(source) if source.component.is_some() => "generated",
+                Some(_) => "rows of the pack",
+                None => "rows of the user",
+            },
+        })
+        .collect();
+    Ok(Shown {
+        name: pack.name().to_owned(),
+        version: pack.version().to_owned(),
+        description: manifest.pack.description.clone(),
+        license: manifest.pack.license.clone(),
+        components,
+        tasks,
+    })
+}
+
+/// Interfaces that can be called. Those of types alone stand among a component's imports too, and
+/// ask nothing of the host.
+fn names(interfaces: &[Interface]) -> Vec<String> {
+    interfaces
+        .iter()
+        .filter(|interface| interface.bare || !interface.functions.is_empty())
+        .map(|interface| interface.name.clone())
+        .collect()
 }
 
 fn text(pack: &Shown) -> String {
@@ -222,7 +236,7 @@ pub(crate) fn list(arguments: &Arguments, list: &Json) -> Outcome<()> {
         engine.load(&component)?;
     }
     let seconds = started.elapsed().as_secs_f64();
-    let shown = shown(engine.packs())?;
+    let shown = shown(engine.packs().packs())?;
     if list.json {
         return console::json(&shown);
     }

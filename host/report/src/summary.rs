@@ -110,15 +110,15 @@ impl Summary {
     #[must_use]
     pub fn head(&self) -> Vec<String> {
         let sampled = match self.temperature {
-            Some(temperature) => format!("sampled (T = {temperature})"),
+            Some(temperature) => format!("T = {temperature}"),
             None => "sampled".to_owned(),
         };
         let k = self.rows.iter().find_map(|row| row.pass.map(|(k, _, _)| k));
         let mut head = vec!["task".to_owned(), "metric".into(), "items".into()];
-        head.extend([format!("{sampled}: before"), "after".into(), "change".into()]);
-        head.extend(["greedy: before".to_owned(), "after".into(), "change".into()]);
+        head.extend([format!("{sampled} before"), "after".into(), "change".into()]);
+        head.extend(["greedy before".to_owned(), "after".into(), "change".into()]);
         if let Some(k) = k {
-            head.extend([format!("pass@{k}: before"), "after".into()]);
+            head.extend([format!("pass@{k} before"), "after".into()]);
         }
         head
     }

@@ -1,10 +1,8 @@
 //! Input that is wrong: what, where and what to do, and exit code 2.
 
-mod common;
-
 use std::path::{Path, PathBuf};
 
-use common::{Ran, copy_folder, omni, policy, root, run_file, train};
+use crate::common::{Ran, copy_folder, omni, policy, root, run_file, train};
 
 /// A run file with one piece of it replaced.
 fn changed(place: &Path, from: &str, to: &str) -> PathBuf {
@@ -94,11 +92,7 @@ fn a_misspelt_key() {
 #[test]
 fn a_component_that_the_task_does_not_have() {
     let place = tempfile::tempdir().unwrap();
-    let file = changed(
-        place.path(),
-        "use = \"quickstart/world\"",
-        "use = \"quickstart/world\"\nrewards = { acuracy = 1.0 }",
-    );
+    let file = changed(place.path(), "rewards = { tags = 0.5 }", "rewards = { acuracy = 1.0 }");
     Ran::of(&mut train(&file, &place.path().join("run"))).fails(2, &["acuracy", "accuracy"]);
 }
 
@@ -178,7 +172,7 @@ fn rows_of_a_run_that_are_broken() {
     std::fs::write(&rows, "{\"prompt\": \"1+1=?\", \"reference\": \"2\"}\nnot a row\n").unwrap();
     let file = changed(
         place.path(),
-        "use = \"quickstart/world\"\nitems = 40",
+        "use = \"quickstart/arithmetic\"\nitems = 40",
         "use = \"math\"\nname = \"mine\"\ndata = { train = \"rows.jsonl\" }",
     );
     Ran::of(&mut train(&file, &place.path().join("run"))).fails(2, &["rows.jsonl:2"]);

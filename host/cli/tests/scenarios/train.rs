@@ -1,12 +1,10 @@
 //! Whole runs: the same bytes for any number of threads and across a kill, a full disk, a stop.
 
-mod common;
-
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{Ran, omni, run_file, train, weights};
+use crate::common::{Ran, omni, run_file, train, weights};
 use serde_json::Value;
 
 /// Events without what a clock wrote into them.
@@ -102,7 +100,7 @@ fn threads_change_no_byte() {
     assert_eq!(events(&outs[0]), events(&outs[1]));
     assert_ne!(
         weights(&outs[0], 4),
-        std::fs::read(common::policy().join("model.safetensors")).unwrap(),
+        std::fs::read(crate::common::policy().join("model.safetensors")).unwrap(),
         "nothing was learned, so nothing was compared"
     );
 }
@@ -189,7 +187,7 @@ fn a_full_disk_loses_nothing_earlier() {
         .arg(env!("CARGO_BIN_EXE_omni-host"))
         .args(["train".as_ref(), file.as_os_str(), "--out".as_ref(), out.as_os_str()])
         .arg("--resume")
-        .current_dir(common::root())
+        .current_dir(crate::common::root())
         .stdin(Stdio::null());
     Ran::of(&mut limited).fails(1, &["cannot", "step-2", "--resume"]);
     assert_eq!(earlier, weights(&out, 2));

@@ -1,10 +1,8 @@
 //! `score` on real data and by hand, and the commands that look at packs.
 
-mod common;
-
 use std::path::Path;
 
-use common::{Ran, omni, root, shared};
+use crate::common::{Ran, omni, root, shared};
 use serde_json::{Value, json};
 
 /// Scores rows and gives the output lines back.

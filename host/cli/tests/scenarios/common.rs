@@ -8,12 +8,12 @@ use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 /// The repository's root.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("host/cli lies in a repository")
 }
 
 /// `omni-host` in the repository's root, with no input.
-pub fn omni() -> Command {
+pub(crate) fn omni() -> Command {
     let packs = root().join("target/packs");
     assert!(packs.is_dir(), "{} is missing: run `cargo xtask build` first", packs.display());
     let mut command = Command::new(env!("CARGO_BIN_EXE_omni-host"));
@@ -22,15 +22,15 @@ pub fn omni() -> Command {
 }
 
 /// What a command came to.
-pub struct Ran {
-    pub code: Option<i32>,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ran {
     /// Runs a command to its end.
-    pub fn of(command: &mut Command) -> Self {
+    pub(crate) fn of(command: &mut Command) -> Self {
         let Output { status, stdout, stderr } = command.output().expect("omni-host starts");
         Self {
             code: status.code(),
@@ -41,14 +41,14 @@ impl Ran {
 
     /// Asserts that it went well.
     #[track_caller]
-    pub fn ok(self) -> Self {
+    pub(crate) fn ok(self) -> Self {
         assert_eq!(self.code, Some(0), "{}", self.err);
         self
     }
 
     /// Asserts an exit code, and that the message holds every one of these words.
     #[track_caller]
-    pub fn fails(self, code: i32, words: &[&str]) -> Self {
+    pub(crate) fn fails(self, code: i32, words: &[&str]) -> Self {
         assert_eq!(self.code, Some(code), "{}", self.err);
         for word in words {
             assert!(self.err.contains(word), "no {word:?} in: {}", self.err);
@@ -59,7 +59,7 @@ impl Ran {
 }
 
 /// A tiny policy, made once for each test program by `omni-host warmup`.
-pub fn policy() -> &'static Path {
+pub(crate) fn policy() -> &'static Path {
     static POLICY: OnceLock<PathBuf> = OnceLock::new();
     POLICY.get_or_init(|| {
         let name = format!("policy-{}", std::process::id());
@@ -72,10 +72,10 @@ pub fn policy() -> &'static Path {
     })
 }
 
-/// Few steps: enough that weights are no longer those of initialisation.
+/// Few steps: enough that the four markers are written now and then, so that rewards vary.
 const WARMUP: &str = r#"
-steps = 3
-batch = 4
+steps = 150
+batch = 16
 
 [model]
 hidden_size = 32
@@ -85,21 +85,24 @@ heads = 2
 kv_heads = 1
 max_positions = 256
 
+[optimizer]
+lr = 3e-3
+
 [tokenizer]
 vocab_size = 300
 items = 50
 
 [[task]]
 use = "quickstart/arithmetic"
-items = 50
+items = 100
 
 [[task]]
 use = "quickstart/world"
-items = 50
+items = 100
 "#;
 
 /// A run of all four quickstart tasks that takes seconds.
-pub fn run_file(folder: &Path, steps: u32) -> PathBuf {
+pub(crate) fn run_file(folder: &Path, steps: u32) -> PathBuf {
     let file = folder.join("tiny.toml");
     let text = format!(
         r#"
@@ -129,18 +132,22 @@ every = 2
 [[task]]
 use = "quickstart/arithmetic"
 items = 40
+rewards = {{ tags = 0.5 }}
 
 [[task]]
 use = "quickstart/functions"
 items = 40
+rewards = {{ tags = 0.5 }}
 
 [[task]]
 use = "quickstart/world"
 items = 40
+rewards = {{ tags = 0.5 }}
 
 [[task]]
 use = "quickstart/sentences"
 items = 40
+rewards = {{ tags = 0.5 }}
 "#,
         policy().display()
     );
@@ -149,20 +156,20 @@ items = 40
 }
 
 /// `omni-host train FILE --out OUT`.
-pub fn train(file: &Path, out: &Path) -> Command {
+pub(crate) fn train(file: &Path, out: &Path) -> Command {
     let mut command = omni();
     command.arg("train").arg(file).arg("--out").arg(out);
     command
 }
 
 /// The bytes of a run's weights after a step.
-pub fn weights(run: &Path, step: u32) -> Vec<u8> {
+pub(crate) fn weights(run: &Path, step: u32) -> Vec<u8> {
     let file = run.join(format!("checkpoints/step-{step}/model.safetensors"));
     std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
 }
 
 /// A copy of a folder of files.
-pub fn copy_folder(from: &Path, to: &Path) {
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).expect("a folder is made");
     for entry in std::fs::read_dir(from).expect("a folder is listed") {
         let entry = entry.expect("a folder is listed");
@@ -172,7 +179,7 @@ pub fn copy_folder(from: &Path, to: &Path) {
 
 /// The folder of real data, where there is one: `OMNI_SHARED`, or `shared` beside or in the
 /// repository.
-pub fn shared() -> Option<PathBuf> {
+pub(crate) fn shared() -> Option<PathBuf> {
     let set = std::env::var_os("OMNI_SHARED").map(PathBuf::from);
     let beside = root().parent().map(|parent| parent.join("shared"));
     [set, beside, Some(root().join("shared"))]
