@@ -15,9 +15,8 @@
 def _omni():
     import builtins
     import sys
-    from types import GeneratorType, ModuleType
+    from types import FunctionType, GeneratorType, ModuleType
 
-    globals().clear()
     write, flush = sys.stdout.write, sys.stdout.flush
     compile_, exec_, eval_, repr_, type_ = compile, exec, eval, repr, type
     issubclass_, len_, enumerate_, vars_ = issubclass, len, enumerate, vars
@@ -94,31 +93,50 @@ def _omni():
         "gc.get_referents",
     }
     inner = {"tb_frame", "gi_frame", "cr_frame", "ag_frame", "gi_code", "cr_code", "ag_code"}
-    inner |= {"__code__", "__closure__", "__globals__"}
+    of_functions = {"__code__", "__closure__", "__globals__"}
     RuntimeError_, callable_, getattr_, all_, map_ = RuntimeError, callable, getattr, all, map
     id_, is_ = id, __import__("operator").is_
     flags = type_.__dict__["__flags__"].__get__
     guard = []
 
+    own = globals()["__builtins__"]
+
     def hook(event, arguments):
-        if guard and (
-            event in closed or (event == "object.__getattr__" and arguments[1] in inner)
-        ):
+        if not guard:
+            return
+        if event == "object.__getattr__":
+            # Functions of the program and the library are open to it; those
+            # of the tests and of this harness have builtins of their own.
+            shut = arguments[1] in inner or (
+                arguments[1] in of_functions
+                and (
+                    type_(arguments[0]) is not FunctionType
+                    or getattr_(arguments[0], "__builtins__") is own
+                )
+            )
+        else:
+            replaced = event == "object.__setattr__" and arguments[1] == "__code__"
+            shut = replaced or event in closed
+        if shut:
             raise RuntimeError_(event + " is closed to programs under test")
 
     # The tests' own names: builtins that the program cannot reach, what the
     # preamble defines, the modules that the tests import.
-    own = dict_(builtins.__dict__)
     tests = {"__name__": "tests", "__builtins__": own}
     exec_(compile_(<PREAMBLE>, "preamble.py", "exec"), tests)
     entry = <ENTRY>
     given = set_(tests) if entry else set_()
-    kept = [builtins.__dict__, sys.__dict__]
+    kept = [builtins.__dict__, sys.__dict__, sys.modules]
+    classes = []
     for name in <MODULES>:
         try:
-            kept.append(__import__(name).__dict__)
+            module = __import__(name).__dict__
         except ImportError:
-            pass
+            continue
+        kept.append(module)
+        for value in module.values():
+            if issubclass_(type_(value), type_) and flags(value) & 512:
+                classes.append((value, dict_(value.__dict__)))
     kept = [(module, dict_(module)) for module in kept]
     library = ("collections", "datetime", "decimal", "fractions", "functools", "itertools", "re")
     allowed = set_()
@@ -132,6 +150,14 @@ def _omni():
             if not (same and all_(map_(is_, module.values(), before.values()))):
                 module.clear()
                 module.update(before)
+        for changed, before in classes:
+            now = dict_(changed.__dict__)
+            for name in now:
+                if name not in before:
+                    type_.__delattr__(changed, name)
+            for name, value in before.items():
+                if now.get(name) is not value:
+                    type_.__setattr__(changed, name, value)
 
     def foreign(base):
         """Whether a class is of the program's making. One that the preamble
@@ -218,4 +244,14 @@ def _omni():
     flush()
 
 
-_omni()
+def _start():
+    """Runs it with builtins of its own, and out of the program's sight."""
+    import builtins
+
+    names = {"__builtins__": dict(builtins.__dict__), "__name__": "harness"}
+    run = type(_start)(_omni.__code__, names)
+    globals().clear()
+    run()
+
+
+_start()

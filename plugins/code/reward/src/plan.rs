@@ -150,7 +150,7 @@ fn harness(cases: &Cases, code: &Code, source: &str, mark: &str, guarded: bool) 
 fn fill(harness: &str, guarded: bool, values: &[(&str, String)]) -> String {
     let code = harness.find("def _omni").map_or(harness, |start| &harness[start..]);
     let end = code.find("    closed = {").filter(|_| !guarded);
-    let call = code.rfind("_omni()").unwrap_or(code.len());
+    let call = code.rfind("def _start").unwrap_or(code.len());
     let mut filled = String::new();
     for part in [&code[..end.unwrap_or(call)], "\n", &code[call..]] {
         let mut rest = part;
