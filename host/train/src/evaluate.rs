@@ -126,14 +126,17 @@ pub fn evaluate(
     let mut tallies: Vec<Tally> = evaluation.tasks.iter().map(Tally::new).collect();
     let prompts = evaluation.prompts(plan, &mut tallies)?;
     let mut samples = Vec::new();
+    let mut done = 0;
     let passes = [(plan.samples > 0, false), (plan.greedy, true)];
+    let total = prompts.len() * passes.iter().filter(|(wanted, _)| *wanted).count();
     for (_, greedy) in passes.into_iter().filter(|(wanted, _)| *wanted) {
         let mut seen = vec![0u32; evaluation.tasks.len()];
         for chunk in prompts.chunks(CHUNK) {
             if evaluation.stop.load(Ordering::Relaxed) {
                 return Ok(None);
             }
-            let rolled = evaluation.roll(chunk, plan, greedy)?;
+            let rolled = evaluation.roll(chunk, plan, greedy, (done, total))?;
+            done += chunk.len();
             let mut measured = Vec::new();
             for (prompt, rolled) in chunk.iter().zip(&rolled) {
                 let (task, number) = (&evaluation.tasks[prompt.task], seen[prompt.task]);
@@ -195,6 +198,7 @@ impl Evaluation<'_> {
         prompts: &[Prompt],
         plan: &EvalPlan,
         greedy: bool,
+        (before, total): (usize, usize),
     ) -> Result<Vec<Rolled>, TrainError> {
         let roller = Roller {
             tasks: self.tasks,
@@ -211,6 +215,8 @@ impl Evaluation<'_> {
             max_new_tokens: self.config.rollout.max_completion_tokens as usize,
             record_kept: false,
             phase: Phase::Evaluate,
+            before,
+            total,
         };
         Ok(roller.roll(self.policy, prompts, &manner)?.0)
     }

@@ -33,6 +33,10 @@ pub(crate) struct Manner {
     pub(crate) record_kept: bool,
     /// What the audience is told this is.
     pub(crate) phase: Phase,
+    /// Prompts of the same phase that were done before.
+    pub(crate) before: usize,
+    /// Prompts of the phase in all.
+    pub(crate) total: usize,
 }
 
 /// Seconds of the two parts, the second being what scoring took after generation had ended.
@@ -146,7 +150,7 @@ impl Roller<'_> {
                 distinct.push(temperature);
             }
         }
-        let mut done = 0;
+        let mut done = manner.before;
         for temperature in distinct {
             let chosen: Vec<usize> = (0..prompts.len())
                 .filter(|i| manner.temperatures[prompts[*i].task] == temperature)
@@ -176,7 +180,7 @@ impl Roller<'_> {
                 self.progress.report(Report::Phase {
                     phase: manner.phase,
                     done,
-                    total: prompts.len(),
+                    total: manner.total,
                 });
             })?;
             if let Some(e) = failed {

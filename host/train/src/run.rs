@@ -1,87 +1,23 @@
-//! One run: the parts that it is made of, and the loop over its rollout phases.
+//! The loop of a run over its rollout phases.
 //!
 //! Between two phases stands a *boundary*: validation, the scheduler's decision, the test at both
 //! ends, a checkpoint. All that a run is lies then in its [`State`] and the policy, so a run that
 //! was killed goes on from a boundary as if nothing had happened.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
-use omni_policy::{Policy, PolicyError, Tokenizer};
-use omni_record::{EvalEvent, Event, Position, RecordWriter, RunFolder, StartEvent, VERSION};
+use omni_policy::Policy;
+use omni_record::{EvalEvent, Event, RecordWriter};
 
 use crate::checkpoint::{self, Bytes, State};
 use crate::config::LrSchedule;
 use crate::evaluate::{EvalPlan, Evaluation, evaluate};
-use crate::faults::Faults;
 use crate::loss::TaskLoss;
-use crate::outside::{
-    Observation, Problems, Progress, Report, ScheduleSetup, Scheduler, Scorer, TaskInfo,
-};
+use crate::outside::{Observation, Report};
 use crate::prompts::{Order, Prompts};
-use crate::reward::RewardSpec;
+use crate::start::{restore_or_start, total_steps};
 use crate::update::Rules;
-use crate::{ConfigError, RunConfig, TrainError, clock, random};
-
-/// A task of the run, resolved: its index is that of the run file's entry.
-#[derive(Clone, Debug)]
-pub struct TaskSpec {
-    /// The name in every record; [`crate::config::Task::label`].
-    pub name: String,
-    /// How its components become its reward.
-    pub reward: RewardSpec,
-}
-
-/// Everything that a run is made of.
-pub struct Training<'a> {
-    /// The resolved configuration.
-    pub config: &'a RunConfig,
-    /// One for each `[[task]]`, in the same order.
-    pub tasks: &'a [TaskSpec],
-    /// The policy, holding θ0; a resumed run replaces its weights.
-    pub policy: &'a mut dyn Policy,
-    /// Makes the reference, holding θ0; called once, and only if some β is above 0.
-    pub reference: &'a mut dyn FnMut() -> Result<Box<dyn Policy>, PolicyError>,
-    /// The policy's tokenizer.
-    pub tokenizer: &'a Tokenizer,
-    /// Where problems come from.
-    pub problems: &'a dyn Problems,
-    /// Scores groups.
-    pub scorer: &'a dyn Scorer,
-    /// Says what comes next.
-    pub scheduler: &'a mut dyn Scheduler,
-    /// The audience.
-    pub progress: &'a dyn Progress,
-    /// Set from outside (Ctrl-C) to end the run after the phase at hand, with a checkpoint.
-    pub stop: &'a AtomicBool,
-    /// Where records and checkpoints go.
-    pub folder: &'a RunFolder,
-    /// Go on from the newest checkpoint in the folder; without one, start over.
-    pub resume: bool,
-}
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// All steps were taken.
-    Finished,
-    /// It was told to stop; a checkpoint holds everything to go on from.
-    Interrupted,
-}
-
-/// What a run came to.
-#[derive(Clone, Debug)]
-pub struct Summary {
-    /// How it ended.
-    pub ending: Ending,
-    /// Steps taken, those before a resume included.
-    pub steps: u64,
-    /// The test split before the first step, if it was evaluated.
-    pub before: Option<EvalEvent>,
-    /// The test split after the last step, if it was evaluated.
-    pub after: Option<EvalEvent>,
-    /// The step of the best checkpoint by validation, if there was a validation.
-    pub best: Option<u64>,
-}
+use crate::{ConfigError, Ending, Summary, TrainError, Training};
 
 /// Trains until the scheduler or the step limit ends it, or `stop` is set.
 ///
@@ -379,80 +315,4 @@ impl<'a> Run<'a> {
             best: self.state.best.map(|b| b.0),
         })
     }
-}
-
-/// Steps that a schedule which uses every prompt takes at most; none where only the scheduler
-/// knows.
-fn total_steps(config: &RunConfig, orders: &[Order]) -> Option<u64> {
-    let batch = f64::from(config.rollout.prompts_per_batch);
-    // By task, since a pure batch at a task's end is short.
-    let epochs = orders
-        .iter()
-        .map(|o| o.items.map(|n| (f64::from(n) * config.schedule.epochs / batch).ceil() as u64))
-        .sum::<Option<u64>>();
-    match (config.schedule.max_steps, epochs) {
-        (0, epochs) => epochs,
-        (limit, Some(epochs)) => Some(limit.min(epochs)),
-        (limit, None) => Some(limit),
-    }
-}
-
-fn restore_or_start(
-    parts: &mut Training<'_>,
-    orders: &[Order],
-) -> Result<(State, RecordWriter, Option<State>), TrainError> {
-    let config = parts.config;
-    let names: Vec<String> = parts.tasks.iter().map(|t| t.name.clone()).collect();
-    let (found, passed_over) = checkpoint::newest(parts.folder)?;
-    if parts.resume {
-        for notice in &passed_over {
-            parts.progress.report(Report::Notice(notice));
-        }
-        if let Some((path, state)) = found {
-            checkpoint::same_run(&state, config.seed, &names)?;
-            checkpoint::load(&path, parts.policy)?;
-            let records = parts.folder.open(state.records)?;
-            let notice = format!("resumed after step {} from {}", state.step, path.display());
-            parts.progress.report(Report::Notice(&notice));
-            return Ok((state.clone(), records, Some(state)));
-        }
-    } else if found.is_some() {
-        return Err(TrainError::Resume(format!(
-            "{} already holds a run; go on with --resume, or choose another folder with --out",
-            parts.folder.root().display()
-        )));
-    }
-    let setup = ScheduleSetup {
-        tasks: names
-            .iter()
-            .zip(orders)
-            .zip(&config.task)
-            .map(|((name, order), task)| TaskInfo {
-                name: name.clone(),
-                items: order.items,
-                weight: task.weight,
-            })
-            .collect(),
-        prompts_per_batch: config.rollout.prompts_per_batch,
-        epochs: config.schedule.epochs,
-        seed: random::short(random::seed(config.seed, "scheduler", "", 0)),
-    };
-    let scheduler = parts.scheduler.start(&setup).map_err(TrainError::Scheduler)?;
-    let mut records = parts.folder.open(Position::default())?;
-    records.event(&Event::Start(StartEvent {
-        version: VERSION,
-        time: clock::now(),
-        tasks: names.clone(),
-        seed: config.seed,
-        parameters: parts.policy.parameters() as u64,
-    }))?;
-    let state = State {
-        seed: config.seed,
-        taken: vec![0; names.len()],
-        faults: vec![Faults::default(); names.len()],
-        tasks: names,
-        scheduler: Bytes(scheduler),
-        ..State::default()
-    };
-    Ok((state, records, None))
 }

@@ -8,6 +8,7 @@ mod error;
 mod preset;
 mod read;
 mod settings;
+mod task;
 mod validate;
 mod warmup;
 
@@ -16,8 +17,9 @@ pub use preset::Preset;
 pub use settings::{
     Advantage, AggregationDenominator, Checkpoint, Decay, Device, Evaluation, FinalEvaluation,
     LogprobSupport, LongPrompts, Loss, LossKind, LrSchedule, Optimizer, PolicySource, RatioLevel,
-    Rollouts, RunConfig, Scale, Schedule, Task, UndefinedRule,
+    Rollouts, RunConfig, Scale, Schedule,
 };
+pub use task::{Task, UndefinedRule};
 pub use warmup::{ModelShape, TokenizerSettings, WarmupConfig, WarmupTask};
 
 /// The JSON schema of `RUN.toml`.

@@ -1,0 +1,85 @@
+//! Where a run begins: at its first step, or where its newest checkpoint left it.
+
+use omni_record::{Event, Position, RecordWriter, StartEvent, VERSION};
+
+use crate::checkpoint::{self, Bytes, State};
+use crate::faults::Faults;
+use crate::outside::{Report, ScheduleSetup, TaskInfo};
+use crate::prompts::Order;
+use crate::{RunConfig, TrainError, Training, clock, random};
+
+/// Steps that a schedule which uses every prompt takes at most; none where only the scheduler
+/// knows.
+pub(crate) fn total_steps(config: &RunConfig, orders: &[Order]) -> Option<u64> {
+    let batch = f64::from(config.rollout.prompts_per_batch);
+    // By task, since a pure batch at a task's end is short.
+    let epochs = orders
+        .iter()
+        .map(|o| o.items.map(|n| (f64::from(n) * config.schedule.epochs / batch).ceil() as u64))
+        .sum::<Option<u64>>();
+    match (config.schedule.max_steps, epochs) {
+        (0, epochs) => epochs,
+        (limit, Some(epochs)) => Some(limit.min(epochs)),
+        (limit, None) => Some(limit),
+    }
+}
+
+pub(crate) fn restore_or_start(
+    parts: &mut Training<'_>,
+    orders: &[Order],
+) -> Result<(State, RecordWriter, Option<State>), TrainError> {
+    let config = parts.config;
+    let names: Vec<String> = parts.tasks.iter().map(|t| t.name.clone()).collect();
+    let (found, passed_over) = checkpoint::newest(parts.folder)?;
+    if parts.resume {
+        for notice in &passed_over {
+            parts.progress.report(Report::Notice(notice));
+        }
+        if let Some((path, state)) = found {
+            checkpoint::same_run(&state, config.seed, &names)?;
+            checkpoint::load(&path, parts.policy)?;
+            let records = parts.folder.open(state.records)?;
+            let notice = format!("resumed after step {} from {}", state.step, path.display());
+            parts.progress.report(Report::Notice(&notice));
+            return Ok((state.clone(), records, Some(state)));
+        }
+    } else if found.is_some() {
+        return Err(TrainError::Resume(format!(
+            "{} already holds a run; go on with --resume, or choose another folder with --out",
+            parts.folder.root().display()
+        )));
+    }
+    let setup = ScheduleSetup {
+        tasks: names
+            .iter()
+            .zip(orders)
+            .zip(&config.task)
+            .map(|((name, order), task)| TaskInfo {
+                name: name.clone(),
+                items: order.items,
+                weight: task.weight,
+            })
+            .collect(),
+        prompts_per_batch: config.rollout.prompts_per_batch,
+        epochs: config.schedule.epochs,
+        seed: random::short(random::seed(config.seed, "scheduler", "", 0)),
+    };
+    let scheduler = parts.scheduler.start(&setup).map_err(TrainError::Scheduler)?;
+    let mut records = parts.folder.open(Position::default())?;
+    records.event(&Event::Start(StartEvent {
+        version: VERSION,
+        time: clock::now(),
+        tasks: names.clone(),
+        seed: config.seed,
+        parameters: parts.policy.parameters() as u64,
+    }))?;
+    let state = State {
+        seed: config.seed,
+        taken: vec![0; names.len()],
+        faults: vec![Faults::default(); names.len()],
+        tasks: names,
+        scheduler: Bytes(scheduler),
+        ..State::default()
+    };
+    Ok((state, records, None))
+}
