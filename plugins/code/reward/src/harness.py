@@ -65,6 +65,8 @@ def _omni():
     program = ModuleType("program")
     sys.modules["program"] = program
     names = program.__dict__
+    # Not those of this function, which `exec` would give it.
+    names["__builtins__"] = builtins.__dict__
 
     calls = <CALLS>
     if not <GUARDED>:
