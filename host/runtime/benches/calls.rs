@@ -1,5 +1,7 @@
 //! What the host adds to a plugin's own work: calls in fresh instances, programs, warm loading.
 
+#![expect(clippy::print_stderr, reason = "a bench says what it skips")]
+
 use std::hint::black_box;
 use std::path::PathBuf;
 
@@ -19,9 +21,23 @@ fn wasm(name: &str) -> Vec<u8> {
     })
 }
 
+/// The components of the packs that `cargo xtask build` made.
+fn first_party() -> Vec<PathBuf> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/packs");
+    let mut found = Vec::new();
+    for pack in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        for file in std::fs::read_dir(pack.path()).into_iter().flatten().flatten() {
+            if file.path().extension().is_some_and(|e| e == "wasm") {
+                found.push(file.path());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
 fn load(runtime: &Runtime, name: &str) -> Plugin {
-    let label =
-        PluginLabel { pack: "hostile".into(), name: name.into(), version: "0.1.0".into() };
+    let label = PluginLabel { pack: "hostile".into(), name: name.into(), version: "0.1.0".into() };
     runtime.load(&wasm(name), label, Limits::default()).expect("it loads")
 }
 
@@ -94,6 +110,22 @@ fn loading(criterion: &mut Criterion) {
     criterion.bench_function("load five small plugins, warm", |b| {
         b.iter(|| names.map(|name| load(&runtime, name)));
     });
+    let packs = first_party();
+    let load_all = || -> Vec<Plugin> {
+        let load = |path: &PathBuf| {
+            let wasm = std::fs::read(path).expect("readable");
+            let name = path.display().to_string();
+            let label = PluginLabel { pack: "bench".into(), name, version: "0".into() };
+            runtime.load(&wasm, label, Limits::default()).expect("it loads")
+        };
+        packs.iter().map(load).collect()
+    };
+    if packs.is_empty() {
+        eprintln!("no packs in target/packs; `cargo xtask build` makes them");
+    } else {
+        load_all();
+        criterion.bench_function("load all first-party packs, warm", |b| b.iter(load_all));
+    }
     criterion.bench_function("start a runtime", |b| {
         b.iter(|| Runtime::new(RuntimeConfig::default()).expect("the engine starts"));
     });

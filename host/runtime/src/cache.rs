@@ -1,13 +1,13 @@
 //! Compiled code on disk.
 //!
-//! Damaged code is a segmentation fault, so each file ends in a digest of what stands before it
+//! Damaged code is a segmentation fault, so each file ends in checksums of what stands before it
 //! and is checked before it is mapped. The folder is for its owner alone; a file is written
 //! aside and renamed, never changed in place, so what was checked is what is mapped. A file that
 //! fails any check is compiled again, not an error.
 
 use std::fs::{self, File};
 use std::hash::{Hash, Hasher};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -19,8 +19,10 @@ use crate::compile::Code;
 use crate::error::LoadError;
 
 /// Changes whenever the files' form does.
-const FORM: &[u8; 8] = b"omni-c01";
-const DIGEST: usize = 32;
+const FORM: &[u8; 8] = b"omni-c03";
+/// Each block of code has a checksum of its own.
+const BLOCK: usize = 1 << 16;
+const CHECKSUM: usize = 4;
 
 /// A folder of compiled components.
 #[derive(Debug)]
@@ -37,9 +39,8 @@ impl Hasher for DigestHasher {
     }
 
     fn finish(&self) -> u64 {
-        let digest = self.0.clone().finalize();
         let mut first = [0; 8];
-        first.copy_from_slice(&digest[..8]);
+        first.copy_from_slice(&self.0.clone().finalize()[..8]);
         u64::from_le_bytes(first)
     }
 }
@@ -105,13 +106,13 @@ impl CodeCache {
         code: Code,
     ) -> Result<Component, LoadError> {
         let code = code.into_bytes()?;
-        let digest = Sha256::digest(&code);
-        let mut file = tempfile::Builder::new()
-            .prefix(".writing-")
-            .tempfile_in(&self.folder)?;
+        let mut file = tempfile::Builder::new().prefix(".writing-").tempfile_in(&self.folder)?;
         file.write_all(&code)?;
+        for block in code.chunks(BLOCK) {
+            file.write_all(&crc32c::crc32c(block).to_le_bytes())?;
+        }
+        file.write_all(&(code.len() as u64).to_le_bytes())?;
         file.write_all(FORM)?;
-        file.write_all(&digest)?;
         file.flush()?;
         drop(code);
         let path = self.path(key);
@@ -120,30 +121,45 @@ impl CodeCache {
     }
 }
 
-/// Whether the file is whole: the digest at its end is that of the rest.
+/// Whether the file is whole and every block of its code has its checksum.
+///
+/// Against damage, not against forgery: who can write to this folder needs no forgery.
 fn checked(path: &Path) -> io::Result<bool> {
     let mut file = File::open(path)?;
-    let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-    let trailer = FORM.len() + DIGEST;
-    let Some(code_length) = length.checked_sub(trailer) else {
+    let length = file.metadata()?.len();
+    let end_length = 8 + FORM.len() as u64;
+    let Some(end_start) = length.checked_sub(end_length) else {
         return Ok(false);
     };
-    let mut hasher = Sha256::new();
-    let mut buffer = vec![0; 1 << 18];
-    let mut left = code_length;
-    while left > 0 {
-        let want = left.min(buffer.len());
-        file.read_exact(&mut buffer[..want])?;
-        hasher.update(&buffer[..want]);
-        left -= want;
-    }
-    let mut end = [0; FORM.len() + DIGEST];
+    let mut end = [0; 8 + FORM.len()];
+    file.seek(SeekFrom::Start(end_start))?;
     file.read_exact(&mut end)?;
-    Ok(end[..FORM.len()] == *FORM && end[FORM.len()..] == hasher.finalize()[..])
+    let (code_length, form) = end.split_at(8);
+    let code_length = u64::from_le_bytes(code_length.try_into().unwrap_or_default());
+    let table = code_length.div_ceil(BLOCK as u64).checked_mul(CHECKSUM as u64);
+    let expected = table.and_then(|t| t.checked_add(code_length)?.checked_add(end_length));
+    if form != FORM || expected != Some(length) {
+        return Ok(false);
+    }
+    let mut checksums =
+        vec![0; usize::try_from(end_start - code_length).map_err(io::Error::other)?];
+    file.seek(SeekFrom::Start(code_length))?;
+    file.read_exact(&mut checksums)?;
+    file.seek(SeekFrom::Start(0))?;
+    let mut code = file.take(code_length);
+    let mut block = Vec::with_capacity(BLOCK);
+    for checksum in checksums.chunks(CHECKSUM) {
+        block.clear();
+        code.by_ref().take(BLOCK as u64).read_to_end(&mut block)?;
+        if crc32c::crc32c(&block).to_le_bytes() != *checksum {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 fn load(engine: &Engine, path: &Path) -> wasmtime::Result<Component> {
-    // SAFETY: the file was made by our compiler, its digest was checked just now, and it lies in
+    // SAFETY: the file was made by our compiler, its checksums were checked just now, and it lies in
     // a folder that only this user can write to, where files are replaced and never changed.
     #[expect(unsafe_code, reason = "loading compiled code")]
     unsafe {

@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use wasmtime::component::Component;
 use wasmtime::Engine;
+use wasmtime::component::Component;
 
 use crate::engine;
 use crate::error::LoadError;
@@ -105,8 +105,7 @@ fn compile_in_child(program: &Path, wasm: &[u8]) -> Result<Code, LoadError> {
 /// be written.
 pub fn compile_main(input: &Path, output: &Path) -> Result<(), String> {
     limit_this_process().map_err(|e| format!("cannot limit the compiler: {e}"))?;
-    let wasm =
-        std::fs::read(input).map_err(|e| format!("cannot read {}: {e}", input.display()))?;
+    let wasm = std::fs::read(input).map_err(|e| format!("cannot read {}: {e}", input.display()))?;
     let engine = engine::compiling_engine().map_err(|e| format!("{e:#}"))?;
     let code = engine.precompile_component(&wasm).map_err(|e| format!("{e:#}"))?;
     std::fs::write(output, code).map_err(|e| format!("cannot write {}: {e}", output.display()))

@@ -165,10 +165,9 @@ impl From<&Execution> for wp::Execution {
         let status = match &e.status {
             Status::Exited => wp::Status::Exited,
             Status::Raised(text) => wp::Status::Raised(text.clone()),
-            Status::Stopped { kind, message } => wp::Status::Stopped(wp::Stop {
-                kind: (*kind).into(),
-                message: message.clone(),
-            }),
+            Status::Stopped { kind, message } => {
+                wp::Status::Stopped(wp::Stop { kind: (*kind).into(), message: message.clone() })
+            }
         };
         Self { status, stdout: e.stdout.clone(), stderr: e.stderr.clone(), fuel: e.fuel }
     }

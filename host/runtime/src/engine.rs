@@ -21,6 +21,7 @@ use crate::inspect::{self, Inspection};
 use crate::limits::{Backstop, Limits};
 use crate::plugin::{Plugin, PluginLabel};
 use crate::store::{self, CallState};
+use crate::workers::Workers;
 
 /// Core instances that one call may hold; a Python component takes 38.
 pub(crate) const INSTANCES_PER_CALL: u32 = 128;
@@ -75,7 +76,7 @@ pub struct Runtime {
 pub(crate) struct Inner {
     pub(crate) engine: Engine,
     pub(crate) linker: Linker<CallState>,
-    pub(crate) threads: rayon::ThreadPool,
+    pub(crate) workers: Workers,
     /// Held shared by every call; exclusively by one that the clock stopped and that is tried
     /// again with the machine to itself.
     pub(crate) alone: RwLock<()>,
@@ -103,29 +104,22 @@ impl Runtime {
         let workers = config.workers.max(1);
         let engine = running_engine(workers, config.max_wasm_stack)
             .map_err(|e| RuntimeError::Engine(format!("{e:#}")))?;
-        let linker =
-            store::linker(&engine).map_err(|e| RuntimeError::Engine(format!("{e:#}")))?;
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(workers)
-            .stack_size(config.max_wasm_stack + HOST_STACK)
-            .thread_name(|i| format!("omni-guest-{i}"))
-            .build()
+        let linker = store::linker(&engine).map_err(|e| RuntimeError::Engine(format!("{e:#}")))?;
+        let workers = Workers::start(workers, config.max_wasm_stack + HOST_STACK)
             .map_err(|e| RuntimeError::Threads(e.to_string()))?;
         let cache = match &config.cache_dir {
             None => None,
-            Some(folder) => {
-                Some(CodeCache::open(folder).map_err(|e| RuntimeError::Cache {
-                    folder: folder.display().to_string(),
-                    reason: e.to_string(),
-                })?)
-            }
+            Some(folder) => Some(CodeCache::open(folder).map_err(|e| RuntimeError::Cache {
+                folder: folder.display().to_string(),
+                reason: e.to_string(),
+            })?),
         };
         start_ticker(&engine).map_err(|e| RuntimeError::Threads(e.to_string()))?;
         Ok(Self {
             inner: Arc::new(Inner {
                 engine,
                 linker,
-                threads,
+                workers,
                 alone: RwLock::new(()),
                 backstop: config.backstop,
                 cache,
@@ -137,7 +131,7 @@ impl Runtime {
     /// Threads that run guests.
     #[must_use]
     pub fn workers(&self) -> usize {
-        self.inner.threads.current_num_threads()
+        self.inner.workers.count()
     }
 
     /// Reads what a component imports and exports, without compiling or running it.

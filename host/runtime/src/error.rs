@@ -121,8 +121,5 @@ pub struct CallError {
 
 /// Shorthand for building a reason.
 pub(crate) fn undefined(kind: ReasonKind, message: impl Into<String>) -> Undefined {
-    Undefined {
-        kind,
-        message: message.into(),
-    }
+    Undefined { kind, message: message.into() }
 }

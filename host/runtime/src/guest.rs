@@ -12,6 +12,7 @@ use crate::error::{CallError, LoadError, undefined};
 use crate::limits::Limits;
 use crate::plugin::PluginLabel;
 use crate::store::CallState;
+use crate::workers::Pending;
 
 /// A component ready to be called, with its name and its limits.
 pub(crate) struct Guest {
@@ -22,12 +23,34 @@ pub(crate) struct Guest {
 }
 
 /// Which call this is, for messages and logs.
-#[derive(Clone, Copy)]
-pub(crate) struct Call<'a> {
-    pub(crate) function: &'static str,
-    pub(crate) item: &'a str,
-    /// Bytes that the host hands in.
-    pub(crate) argument_bytes: u64,
+pub(crate) struct Call {
+    function: &'static str,
+    item: String,
+    argument_bytes: u64,
+}
+
+impl Call {
+    /// A call with so many bytes of arguments.
+    pub(crate) fn new(function: &'static str, item: &str, argument_bytes: u64) -> Self {
+        Self { function, item: item.to_owned(), argument_bytes }
+    }
+}
+
+/// A call that was handed to the guest threads.
+pub(crate) struct PendingCall<R>(Result<Pending<Outcome<R>>, Undefined>);
+
+impl<R> PendingCall<R> {
+    /// Waits for the call to end.
+    pub(crate) fn wait(self) -> Outcome<R> {
+        let result = match self.0 {
+            Ok(pending) => match pending.wait() {
+                Some(outcome) => return outcome,
+                None => undefined(ReasonKind::Host, "the host panicked during the call"),
+            },
+            Err(refused) => refused,
+        };
+        Outcome { result: Err(result), fuel: 0, reproducible: true }
+    }
 }
 
 /// What came of a call.
@@ -66,56 +89,65 @@ impl Guest {
 
     /// Starts one instance and looks at its exports' types, which are checked nowhere earlier.
     pub(crate) fn try_out(
-        &self,
-        check: impl Fn(&mut Store<CallState>, &Instance) -> Result<(), LoadError> + Sync,
+        self: &Arc<Self>,
+        check: impl Fn(&mut Store<CallState>, &Instance) -> Result<(), LoadError> + Send + 'static,
     ) -> Result<(), LoadError> {
-        let call = Call { function: "load", item: "", argument_bytes: 0 };
-        let outcome = self.call(&self.limits, call, |store, instance| Ok(check(store, instance)));
+        let call = Call::new("load", "", 0);
+        let outcome =
+            self.call(self.limits, call, move |store, instance| Ok(check(store, instance)));
         outcome.result.unwrap_or_else(|reason| {
             Err(LoadError::Start { kind: reason.kind.as_str(), reason: reason.message })
         })
     }
 
-    /// Calls `function` in a fresh store, on a guest thread; waits for one if all are busy.
+    /// Calls `function` in a fresh store and waits for what comes of it.
+    pub(crate) fn call<R: Send + 'static>(
+        self: &Arc<Self>,
+        limits: Limits,
+        call: Call,
+        function: impl Fn(&mut Store<CallState>, &Instance) -> wasmtime::Result<R> + Send + 'static,
+    ) -> Outcome<R> {
+        self.submit(limits, call, function).wait()
+    }
+
+    /// Queues a call of `function`, in a fresh store on a guest thread.
     ///
     /// A call that the clock stopped is tried once more with no other call running.
-    pub(crate) fn call<R: Send>(
-        &self,
-        limits: &Limits,
-        call: Call<'_>,
-        function: impl Fn(&mut Store<CallState>, &Instance) -> wasmtime::Result<R> + Sync,
-    ) -> Outcome<R> {
+    pub(crate) fn submit<R: Send + 'static>(
+        self: &Arc<Self>,
+        limits: Limits,
+        call: Call,
+        function: impl Fn(&mut Store<CallState>, &Instance) -> wasmtime::Result<R> + Send + 'static,
+    ) -> PendingCall<R> {
         if call.argument_bytes > limits.argument_bytes {
             let message = format!(
                 "{} bytes of arguments, {} allowed",
                 call.argument_bytes, limits.argument_bytes
             );
-            return Outcome {
-                result: Err(undefined(ReasonKind::Host, message)),
-                fuel: 0,
-                reproducible: true,
-            };
+            return PendingCall(Err(undefined(ReasonKind::Host, message)));
         }
-        self.runtime.threads.install(|| {
+        let guest = Arc::clone(self);
+        PendingCall(Ok(self.runtime.workers.submit(move || {
+            let alone = &guest.runtime.alone;
             let first = {
-                let _shared = self.runtime.alone.read().unwrap_or_else(PoisonError::into_inner);
-                self.attempt(limits, call, &function)
+                let _shared = alone.read().unwrap_or_else(PoisonError::into_inner);
+                guest.attempt(&limits, &call, &function)
             };
             if first.reproducible {
                 return first;
             }
-            let _alone = self.runtime.alone.write().unwrap_or_else(PoisonError::into_inner);
-            self.attempt(limits, call, &function)
-        })
+            let _alone = alone.write().unwrap_or_else(PoisonError::into_inner);
+            guest.attempt(&limits, &call, &function)
+        })))
     }
 
     fn attempt<R>(
         &self,
         limits: &Limits,
-        call: Call<'_>,
-        function: &(impl Fn(&mut Store<CallState>, &Instance) -> wasmtime::Result<R> + Sync),
+        call: &Call,
+        function: &impl Fn(&mut Store<CallState>, &Instance) -> wasmtime::Result<R>,
     ) -> Outcome<R> {
-        let state = CallState::new(limits, &self.label, call.function, call.item);
+        let state = CallState::new(limits, &self.label, call.function, &call.item);
         let mut store = Store::new(&self.runtime.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(usize::try_from(limits.result_bytes).unwrap_or(usize::MAX));

@@ -34,13 +34,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [
-        Self::Task,
-        Self::Reward,
-        Self::Judge,
-        Self::Interpreter,
-        Self::Scheduler,
-    ];
+    const ALL: [Self; 5] =
+        [Self::Task, Self::Reward, Self::Judge, Self::Interpreter, Self::Scheduler];
 
     /// Its name, which is also its interface's.
     #[must_use]
@@ -189,10 +184,7 @@ impl Inspection {
     /// The interfaces that count as imports: those with functions, and everything odd.
     #[must_use]
     pub fn effective_imports(&self) -> Vec<&Interface> {
-        self.imports
-            .iter()
-            .filter(|i| i.bare || !i.functions.is_empty())
-            .collect()
+        self.imports.iter().filter(|i| i.bare || !i.functions.is_empty()).collect()
     }
 
     /// Which kind of plugin it is.
@@ -202,10 +194,8 @@ impl Inspection {
     /// or an export that is missing.
     pub fn kind(&self) -> Result<Kind, LoadError> {
         for interface in self.exports.iter().chain(&self.imports) {
-            if let Some((_, version)) = interface
-                .name
-                .strip_prefix(PACKAGE)
-                .and_then(|rest| rest.split_once('@'))
+            if let Some((_, version)) =
+                interface.name.strip_prefix(PACKAGE).and_then(|rest| rest.split_once('@'))
                 && version != SUPPORTED_VERSION
             {
                 return Err(LoadError::Version {

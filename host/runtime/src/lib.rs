@@ -25,6 +25,7 @@ mod plugin;
 mod requests;
 mod store;
 mod values;
+mod workers;
 
 pub use compile::{Compiler, compile_main};
 pub use engine::{Runtime, RuntimeConfig};

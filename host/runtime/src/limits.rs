@@ -50,11 +50,7 @@ pub struct ProgramLimits {
 
 impl Default for ProgramLimits {
     fn default() -> Self {
-        Self {
-            fuel: 10_000_000_000,
-            memory_bytes: 512 << 20,
-            output_bytes: 1 << 20,
-        }
+        Self { fuel: 10_000_000_000, memory_bytes: 512 << 20, output_bytes: 1 << 20 }
     }
 }
 
@@ -107,11 +103,7 @@ pub struct Backstop {
 
 impl Default for Backstop {
     fn default() -> Self {
-        Self {
-            fuel_per_second: 500_000_000,
-            factor: 20.0,
-            minimum: Duration::from_secs(5),
-        }
+        Self { fuel_per_second: 500_000_000, factor: 20.0, minimum: Duration::from_secs(5) }
     }
 }
 

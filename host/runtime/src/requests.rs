@@ -11,11 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use omni_record::{Fuel, ReasonKind, Undefined};
 
 use crate::bindings::exports::omni::plugin::reward as wit;
-use crate::engine::Inner;
 use crate::error::undefined;
 use crate::limits::LoopLimits;
 use crate::model::{Model, NoModel};
-use crate::plugin::{InterpreterPlugin, Judged, JudgePlugin};
+use crate::plugin::{InterpreterPlugin, JudgePlugin, Judged, PendingRun};
 use crate::values::{Comparison, Execution, Program, Verdict};
 
 /// A judge with the configuration that a task gives it.
@@ -84,10 +83,9 @@ impl Executed {
 pub(crate) struct Turns<'a> {
     effects: &'a Effects,
     executed: &'a Executed,
-    runtime: &'a Inner,
     item: &'a str,
     seed: u32,
-    pub(crate) replies: Vec<wit::Reply>,
+    pub(crate) replies: Arc<Vec<wit::Reply>>,
     pub(crate) reply_bytes: u64,
     pub(crate) fuel: Fuel,
     pub(crate) reproducible: bool,
@@ -97,7 +95,16 @@ pub(crate) struct Turns<'a> {
     failures: Vec<(ReasonKind, String)>,
 }
 
+/// A program of a round.
+enum Run {
+    Done(Done),
+    /// The same as an earlier one of the round, by position.
+    SameAs(usize),
+    Pending(PendingRun, Program),
+}
+
 /// What became of one request.
+#[derive(Clone)]
 struct Done {
     reply: wit::Reply,
     failure: Option<(ReasonKind, String)>,
@@ -106,6 +113,15 @@ struct Done {
 }
 
 impl Done {
+    fn executed(execution: &Execution, reproducible: bool) -> Self {
+        Self {
+            reply: wit::Reply::Executed(execution.into()),
+            failure: None,
+            fuel: Fuel { reward: 0, programs: execution.fuel },
+            reproducible,
+        }
+    }
+
     fn failed(kind: ReasonKind, message: String) -> Self {
         Self {
             reply: wit::Reply::Failed(message.clone()),
@@ -122,15 +138,13 @@ impl<'a> Turns<'a> {
         executed: &'a Executed,
         item: &'a str,
         seed: u32,
-        runtime: &'a Inner,
     ) -> Self {
         Self {
             effects,
             executed,
-            runtime,
             item,
             seed,
-            replies: Vec::new(),
+            replies: Arc::default(),
             reply_bytes: 0,
             fuel: Fuel::default(),
             reproducible: true,
@@ -152,28 +166,19 @@ impl<'a> Turns<'a> {
                 wit::Request::Compare(comparison) => comparisons.push((i, comparison.into())),
             }
         }
-        let this = &*self;
-        let ran = Mutex::new(Vec::with_capacity(programs.len()));
-        let judged = this.runtime.threads.in_place_scope(|scope| {
-            for (i, program) in &programs {
-                let ran = &ran;
-                scope.spawn(move |_| {
-                    let result = this.execute(program);
-                    ran.lock().unwrap_or_else(PoisonError::into_inner).push((*i, result));
-                });
-            }
-            this.compare(&comparisons)
-        });
-        let ran = ran.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for (i, result) in ran.into_iter().chain(judged) {
+        // Programs are queued before the judges sit, and waited for afterwards.
+        let runs = self.start(&programs);
+        let judged = self.compare(&comparisons);
+        for (i, result) in judged.into_iter().chain(self.collect(runs)) {
             done[i] = Some(result);
         }
+        let replies = Arc::make_mut(&mut self.replies);
         for result in done {
             let result = result.unwrap_or_else(|| {
                 Done::failed(ReasonKind::Host, "the request was not performed".into())
             });
             self.reply_bytes = self.reply_bytes.saturating_add(reply_bytes(&result.reply));
-            self.replies.push(result.reply);
+            replies.push(result.reply);
             self.failures.extend(result.failure);
             self.fuel += result.fuel;
             self.reproducible &= result.reproducible;
@@ -200,44 +205,66 @@ impl<'a> Turns<'a> {
         Err(undefined(ReasonKind::Contract, message))
     }
 
-    fn execute(&self, program: &Program) -> Done {
-        let Some(interpreter) = self.effects.interpreters.get(&program.language) else {
-            let mut known: Vec<&str> =
-                self.effects.interpreters.keys().map(String::as_str).collect();
-            known.sort_unstable();
-            let known = if known.is_empty() { "none".into() } else { known.join(", ") };
-            let message = format!("no interpreter for `{}`; loaded: {known}", program.language);
-            return Done::failed(ReasonKind::Interpreter, message);
-        };
-        let cap = self.effects.limits.program;
-        let mut program = program.clone();
-        program.limits = Some(program.limits.map_or(cap, |l| l.capped_by(cap)));
-        let (execution, reproducible) = match self.executed.get(&program) {
-            Some(execution) => (execution, true),
-            None => {
-                let (result, reproducible) = interpreter.run_for(&program, self.item);
-                let execution = match result {
-                    Ok(execution) => Arc::new(execution),
-                    Err(error) => {
-                        let mut done =
-                            Done::failed(ReasonKind::Interpreter, error.to_string());
-                        done.fuel.programs = error.fuel;
-                        done.reproducible = error.reproducible;
-                        return done;
-                    }
-                };
-                if reproducible {
-                    self.executed.put(program, &execution);
-                }
-                (execution, reproducible)
-            }
-        };
-        Done {
-            reply: wit::Reply::Executed((&*execution).into()),
-            failure: None,
-            fuel: Fuel { reward: 0, programs: execution.fuel },
-            reproducible,
+    /// Queues a round's programs; those that this group or round has had already are not run
+    /// again.
+    fn start(&self, programs: &[(usize, Program)]) -> Vec<(usize, Run)> {
+        let mut started: HashMap<Program, usize> = HashMap::new();
+        let mut runs = Vec::with_capacity(programs.len());
+        for (at, program) in programs {
+            let Some(interpreter) = self.effects.interpreters.get(&program.language) else {
+                runs.push((*at, Run::Done(self.no_interpreter(&program.language))));
+                continue;
+            };
+            let cap = self.effects.limits.program;
+            let mut program = program.clone();
+            program.limits = Some(program.limits.map_or(cap, |l| l.capped_by(cap)));
+            let run = if let Some(execution) = self.executed.get(&program) {
+                Run::Done(Done::executed(&execution, true))
+            } else if let Some(same) = started.get(&program) {
+                Run::SameAs(*same)
+            } else {
+                started.insert(program.clone(), runs.len());
+                Run::Pending(interpreter.submit(&program, self.item), program)
+            };
+            runs.push((*at, run));
         }
+        runs
+    }
+
+    /// Waits for a round's programs.
+    fn collect(&self, runs: Vec<(usize, Run)>) -> Vec<(usize, Done)> {
+        let mut done: Vec<(usize, Done)> = Vec::with_capacity(runs.len());
+        for (at, run) in runs {
+            let result = match run {
+                Run::Done(result) => result,
+                Run::SameAs(earlier) => done[earlier].1.clone(),
+                Run::Pending(pending, program) => match pending.wait() {
+                    (Ok(execution), reproducible) => {
+                        let execution = Arc::new(execution);
+                        if reproducible {
+                            self.executed.put(program, &execution);
+                        }
+                        Done::executed(&execution, reproducible)
+                    }
+                    (Err(error), reproducible) => {
+                        let mut result = Done::failed(ReasonKind::Interpreter, error.to_string());
+                        result.fuel.programs = error.fuel;
+                        result.reproducible = reproducible;
+                        result
+                    }
+                },
+            };
+            done.push((at, result));
+        }
+        done
+    }
+
+    fn no_interpreter(&self, language: &str) -> Done {
+        let mut known: Vec<&str> = self.effects.interpreters.keys().map(String::as_str).collect();
+        known.sort_unstable();
+        let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+        let message = format!("no interpreter for `{language}`; loaded: {known}");
+        Done::failed(ReasonKind::Interpreter, message)
     }
 
     /// All comparisons of a round, one sitting for each judge they name.
@@ -262,7 +289,10 @@ impl<'a> Turns<'a> {
                     Some(name) => format!("this task has no judge `{name}`"),
                 };
                 for at in list {
-                    done.push((comparisons[at].0, Done::failed(ReasonKind::Judge, message.clone())));
+                    done.push((
+                        comparisons[at].0,
+                        Done::failed(ReasonKind::Judge, message.clone()),
+                    ));
                 }
                 continue;
             };

@@ -22,7 +22,12 @@ pub(crate) struct CallState {
 }
 
 impl CallState {
-    pub(crate) fn new(limits: &Limits, label: &Arc<PluginLabel>, call: &'static str, item: &str) -> Self {
+    pub(crate) fn new(
+        limits: &Limits,
+        label: &Arc<PluginLabel>,
+        call: &'static str,
+        item: &str,
+    ) -> Self {
         Self {
             limiter: Limiter {
                 memory_limit: limits.memory_bytes,
@@ -64,8 +69,9 @@ impl ResourceLimiter for Limiter {
         let total = self.memory_used.saturating_add(growth);
         if total > self.memory_limit || maximum.is_some_and(|m| desired > m) {
             let limit = self.memory_limit;
-            self.refused
-                .get_or_insert_with(|| format!("{total} bytes of memory asked for, {limit} allowed"));
+            self.refused.get_or_insert_with(|| {
+                format!("{total} bytes of memory asked for, {limit} allowed")
+            });
             return Ok(false);
         }
         self.memory_used = total;
@@ -89,8 +95,9 @@ impl ResourceLimiter for Limiter {
         let total = self.table_used.saturating_add(growth);
         if total > self.table_limit || maximum.is_some_and(|m| desired > m) {
             let limit = self.table_limit;
-            self.refused
-                .get_or_insert_with(|| format!("{total} table elements asked for, {limit} allowed"));
+            self.refused.get_or_insert_with(|| {
+                format!("{total} table elements asked for, {limit} allowed")
+            });
             return Ok(false);
         }
         self.table_used = total;
@@ -152,9 +159,7 @@ impl Log {
 /// The linker for every plugin: the log, and nothing else.
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
     let mut linker = Linker::new(engine);
-    linker
-        .instance(LOG_INTERFACE)?
-        .func_wrap("write", write_log)?;
+    linker.instance(LOG_INTERFACE)?.func_wrap("write", write_log)?;
     Ok(linker)
 }
 

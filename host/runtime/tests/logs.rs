@@ -27,10 +27,8 @@ impl io::Write for Kept {
 fn messages_name_their_call_and_end_at_the_limit() {
     let kept = Kept::default();
     let writer = kept.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(move || writer.clone())
-        .with_ansi(false)
-        .finish();
+    let subscriber =
+        tracing_subscriber::fmt().with_writer(move || writer.clone()).with_ansi(false).finish();
     // Guests run on the runtime's threads, so the subscriber must be everyone's.
     tracing::subscriber::set_global_default(subscriber).expect("the only one");
     let runtime = runtime(1);

@@ -40,8 +40,14 @@ fn a_stopped_program_is_the_models_fault() {
     let runtime = runtime(2);
     let reward = reward(&runtime);
     let effects = effects(&runtime);
-    let texts =
-        ["run:loop", "run:allocate", "run:output:40000000", "run:trap", "run:recurse", "run:print:ab"];
+    let texts = [
+        "run:loop",
+        "run:allocate",
+        "run:output:40000000",
+        "run:trap",
+        "run:recurse",
+        "run:print:ab",
+    ];
     let group = score(&reward, &texts, &effects);
     let codes: Vec<f64> = group.rollouts.iter().map(|r| reply_code(r)).collect();
     assert_eq!(codes, [10.0, 11.0, 11.0, 14.0, 14.0, 0.0]);
@@ -55,7 +61,8 @@ fn the_tasks_cap_holds_for_programs() {
     let runtime = runtime(1);
     let reward = reward(&runtime);
     let mut effects = effects(&runtime);
-    effects.limits.program = ProgramLimits { fuel: 100_000, memory_bytes: 8 << 20, output_bytes: 10 };
+    effects.limits.program =
+        ProgramLimits { fuel: 100_000, memory_bytes: 8 << 20, output_bytes: 10 };
     let group = score(&reward, &["run:spin:1000000", "run:output:8", "run:print:short"], &effects);
     let codes: Vec<f64> = group.rollouts.iter().map(|r| reply_code(r)).collect();
     assert_eq!(codes, [10.0, 13.0, 0.0]);
@@ -137,7 +144,8 @@ fn the_loop_grants_only_so_much() {
     let runtime = runtime(1);
     let reward = reward(&runtime);
     let mut effects = effects(&runtime);
-    effects.limits = LoopLimits { rounds: 2, requests: 100, request_bytes: 8 << 20, ..effects.limits };
+    effects.limits =
+        LoopLimits { rounds: 2, requests: 100, request_bytes: 8 << 20, ..effects.limits };
     for (fault, message) in [
         ("ask-forever", "after 2 rounds"),
         ("ask-many", "more than 100 requests"),
@@ -154,8 +162,16 @@ fn the_loop_grants_only_so_much() {
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let texts = [
-        "run:spin:20000", "run:loop", "compare:ask:the first", "score:0.5", "spin:30000", "trap",
-        "run:spin:20000", "compare:trap", "nan", "run:allocate",
+        "run:spin:20000",
+        "run:loop",
+        "compare:ask:the first",
+        "score:0.5",
+        "spin:30000",
+        "trap",
+        "run:spin:20000",
+        "compare:trap",
+        "nan",
+        "run:allocate",
     ];
     let scored: Vec<_> = [1, 2, 5]
         .into_iter()
@@ -183,6 +199,22 @@ fn more_callers_than_slots_wait_their_turn() {
                 }
             });
         }
+    });
+}
+
+#[test]
+fn callers_on_a_work_stealing_pool_do_not_pile_up() {
+    // A caller that waited by stealing would start the next row on top of its own stack, and
+    // so on until that is gone.
+    use rayon::prelude::*;
+    let runtime = runtime(2);
+    let (reward, effects) = (reward(&runtime), effects(&runtime));
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).stack_size(256 << 10).build();
+    pool.expect("a pool").install(|| {
+        (0..3000).into_par_iter().for_each(|_| {
+            let group = score(&reward, &["score:0.5", "run:print:x"], &effects);
+            assert_eq!(first(&group.rollouts[1]), 1.0);
+        });
     });
 }
 

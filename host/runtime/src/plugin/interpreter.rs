@@ -12,7 +12,7 @@ use super::plugin_handle;
 use crate::bindings::exports::omni::plugin::interpreter::GuestIndices;
 use crate::bindings::omni::plugin::programs as wit;
 use crate::error::CallError;
-use crate::guest::{Call, Guest, Outcome};
+use crate::guest::{Call, Guest, Outcome, PendingCall};
 use crate::limits::{Limits, ProgramLimits};
 use crate::values::{Execution, Program, Status, StopKind};
 
@@ -26,12 +26,12 @@ pub struct InterpreterPlugin {
 }
 
 struct Shared {
-    guest: Guest,
+    guest: Arc<Guest>,
     indices: GuestIndices,
 }
 
 impl Shared {
-    fn new(guest: Guest, indices: GuestIndices) -> Self {
+    fn new(guest: Arc<Guest>, indices: GuestIndices) -> Self {
         Self { guest, indices }
     }
 }
@@ -45,8 +45,9 @@ impl InterpreterPlugin {
     /// When the plugin faults.
     pub fn languages(&self) -> Result<Vec<String>, CallError> {
         let Shared { guest, indices } = &*self.shared;
-        let call = Call { function: "languages", item: "", argument_bytes: 0 };
-        let outcome = guest.call(&guest.limits, call, |store, instance| {
+        let call = Call::new("languages", "", 0);
+        let indices = indices.clone();
+        let outcome = guest.call(guest.limits, call, move |store, instance| {
             indices.load(&mut *store, instance)?.call_languages(store)
         });
         guest.finish("languages", outcome)
@@ -57,15 +58,11 @@ impl InterpreterPlugin {
     /// # Errors
     /// When the interpreter could not be started, or broke its contract.
     pub fn run(&self, program: &Program) -> Result<Execution, CallError> {
-        self.run_for(program, "").0
+        self.submit(program, "").wait().0
     }
 
-    /// The same, with the item that the program belongs to; says also whether fuel alone decided.
-    pub(crate) fn run_for(
-        &self,
-        program: &Program,
-        item: &str,
-    ) -> (Result<Execution, CallError>, bool) {
+    /// Queues a program that belongs to an item.
+    pub(crate) fn submit(&self, program: &Program, item: &str) -> PendingRun {
         let Shared { guest, indices } = &*self.shared;
         let own = ProgramLimits {
             fuel: guest.limits.fuel,
@@ -82,12 +79,12 @@ impl InterpreterPlugin {
         let mut handed = wit::Program::from(program);
         handed.limits = Some(allowed.into());
         let bytes = program.source.len() + program.stdin.len() + program.language.len();
-        let call = Call { function: "run", item, argument_bytes: bytes as u64 };
-        let outcome = guest.call(&limits, call, |store, instance| {
+        let call = Call::new("run", item, bytes as u64);
+        let indices = indices.clone();
+        let pending = guest.submit(limits, call, move |store, instance| {
             indices.load(&mut *store, instance)?.call_run(store, &handed)
         });
-        let reproducible = outcome.reproducible;
-        (self.execution(outcome, allowed), reproducible)
+        PendingRun { interpreter: self.clone(), pending, allowed }
     }
 
     fn execution(
@@ -126,6 +123,22 @@ impl InterpreterPlugin {
             stderr: String::new(),
             fuel: outcome.fuel,
         })
+    }
+}
+
+/// A program that waits or runs.
+pub(crate) struct PendingRun {
+    interpreter: InterpreterPlugin,
+    pending: PendingCall<wit::Execution>,
+    allowed: ProgramLimits,
+}
+
+impl PendingRun {
+    /// Waits for its end; says also whether fuel alone decided.
+    pub(crate) fn wait(self) -> (Result<Execution, CallError>, bool) {
+        let outcome = self.pending.wait();
+        let reproducible = outcome.reproducible;
+        (self.interpreter.execution(outcome, self.allowed), reproducible)
     }
 }
 

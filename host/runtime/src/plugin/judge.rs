@@ -20,12 +20,12 @@ pub struct JudgePlugin {
 }
 
 struct Shared {
-    guest: Guest,
+    guest: Arc<Guest>,
     indices: GuestIndices,
 }
 
 impl Shared {
-    fn new(guest: Guest, indices: GuestIndices) -> Self {
+    fn new(guest: Arc<Guest>, indices: GuestIndices) -> Self {
         Self { guest, indices }
     }
 }
@@ -102,19 +102,21 @@ impl Sitting<'_> {
         judged: &mut Judged,
     ) -> Result<Vec<Verdict>, Undefined> {
         let Shared { guest, indices } = &*self.plugin.shared;
-        let handed: Vec<_> = comparisons.iter().map(Into::into).collect();
+        let handed: Arc<[_]> = comparisons.iter().map(Into::into).collect();
         let mut bytes: u64 = self.config.len() as u64
             + comparisons
                 .iter()
                 .map(|c| (c.first.len() + c.second.len() + conversation_bytes(c)) as u64)
                 .sum::<u64>();
-        let mut answers: Vec<wit::Answer> = Vec::new();
+        let mut answers: Arc<Vec<wit::Answer>> = Arc::default();
         let mut asked_bytes = 0_u64;
         for _ in 0..=self.limits.rounds {
-            let call = Call { function: "decide", item: self.item, argument_bytes: bytes };
-            let outcome = guest.call(&guest.limits, call, |store, instance| {
+            let call = Call::new("decide", self.item, bytes);
+            let (indices, config, seed) = (indices.clone(), self.config.to_owned(), self.seed);
+            let (given, heard) = (Arc::clone(&handed), Arc::clone(&answers));
+            let outcome = guest.call(guest.limits, call, move |store, instance| {
                 let judge = indices.load(&mut *store, instance)?;
-                judge.call_decide(store, self.config, &handed, &answers, self.seed)
+                judge.call_decide(store, &config, &given, &heard, seed)
             });
             let outcome = outcome.flatten();
             judged.fuel = judged.fuel.saturating_add(outcome.fuel);
@@ -124,8 +126,11 @@ impl Sitting<'_> {
                     return Ok(verdicts.into_iter().map(Into::into).collect());
                 }
                 wit::Turn::Done(verdicts) => {
-                    let message =
-                        format!("{} verdicts for {} comparisons", verdicts.len(), comparisons.len());
+                    let message = format!(
+                        "{} verdicts for {} comparisons",
+                        verdicts.len(),
+                        comparisons.len()
+                    );
                     return Err(undefined(ReasonKind::Contract, message));
                 }
                 wit::Turn::Ask(questions) => questions,
@@ -142,7 +147,7 @@ impl Sitting<'_> {
             for reply in replies {
                 let (Answer::Text(text) | Answer::Failed(text)) = &reply;
                 bytes += text.len() as u64;
-                answers.push(match reply {
+                Arc::make_mut(&mut answers).push(match reply {
                     Answer::Text(text) => wit::Answer::Text(text),
                     Answer::Failed(why) => wit::Answer::Failed(why),
                 });

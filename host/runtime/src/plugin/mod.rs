@@ -18,6 +18,7 @@ use crate::inspect::Kind;
 use crate::limits::Limits;
 
 pub use interpreter::InterpreterPlugin;
+pub(crate) use interpreter::PendingRun;
 pub use judge::JudgePlugin;
 pub(crate) use judge::Judged;
 pub use reward::{GroupCall, RewardPlugin};
@@ -111,13 +112,12 @@ fn mismatch(interface: &str) -> impl FnOnce(wasmtime::Error) -> LoadError + '_ {
 macro_rules! plugin_handle {
     ($name:ident, $interface:literal, $indices:ty) => {
         impl $name {
-            pub(crate) fn new(
-                guest: crate::guest::Guest,
-            ) -> Result<Self, crate::error::LoadError> {
-                let indices =
-                    <$indices>::new(&guest.pre).map_err(super::mismatch($interface))?;
-                guest.try_out(|store, instance| {
-                    indices.load(store, instance).map(drop).map_err(super::mismatch($interface))
+            pub(crate) fn new(guest: crate::guest::Guest) -> Result<Self, crate::error::LoadError> {
+                let indices = <$indices>::new(&guest.pre).map_err(super::mismatch($interface))?;
+                let guest = std::sync::Arc::new(guest);
+                let checked = indices.clone();
+                guest.try_out(move |store, instance| {
+                    checked.load(store, instance).map(drop).map_err(super::mismatch($interface))
                 })?;
                 Ok(Self { shared: std::sync::Arc::new(Shared::new(guest, indices)) })
             }

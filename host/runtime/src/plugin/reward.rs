@@ -5,10 +5,11 @@
 //! culprits are undefined.
 
 use std::collections::HashMap;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use omni_record::{Component, GroupScore, Item, ReasonKind, Rollout, Undefined, Value};
-use rayon::prelude::*;
 
 use super::plugin_handle;
 use crate::bindings::exports::omni::plugin::reward as wit;
@@ -24,14 +25,14 @@ pub struct RewardPlugin {
 }
 
 struct Shared {
-    guest: Guest,
+    guest: Arc<Guest>,
     indices: GuestIndices,
     /// Component names by configuration; a pure function's answer never changes.
     names: Mutex<HashMap<String, Arc<[String]>>>,
 }
 
 impl Shared {
-    fn new(guest: Guest, indices: GuestIndices) -> Self {
+    fn new(guest: Arc<Guest>, indices: GuestIndices) -> Self {
         Self { guest, indices, names: Mutex::default() }
     }
 }
@@ -67,9 +68,10 @@ impl RewardPlugin {
         if let Some(known) = known {
             return Ok(known);
         }
-        let call = Call { function: "components", item: "", argument_bytes: config.len() as u64 };
-        let outcome = guest.call(&guest.limits, call, |store, instance| {
-            indices.load(&mut *store, instance)?.call_components(store, config)
+        let call = Call::new("components", "", config.len() as u64);
+        let (indices, asked) = (indices.clone(), config.to_owned());
+        let outcome = guest.call(guest.limits, call, move |store, instance| {
+            indices.load(&mut *store, instance)?.call_components(store, &asked)
         });
         let outcome = outcome.flatten();
         let result = outcome.result.and_then(check_names);
@@ -118,18 +120,7 @@ impl RewardPlugin {
                 total.rollouts = vec![all_undefined(&names, &fault); group.rollouts.len()];
             }
             Err(_) => {
-                let alone: Vec<Attempt> = self.shared.guest.runtime.threads.install(|| {
-                    group
-                        .rollouts
-                        .par_iter()
-                        .map(|rollout| {
-                            let one =
-                                GroupCall { rollouts: std::slice::from_ref(rollout), ..*group };
-                            self.attempt(&one, &names, effects, &executed)
-                        })
-                        .collect()
-                });
-                for attempt in alone {
+                for attempt in self.one_by_one(group, &names, effects, &executed) {
                     total.fuel += attempt.fuel;
                     total.reproducible &= attempt.reproducible;
                     total.rollouts.push(match attempt.result {
@@ -142,6 +133,37 @@ impl RewardPlugin {
         total
     }
 
+    /// Each rollout as a group of its own, as many at a time as there are guest threads.
+    fn one_by_one(
+        &self,
+        group: &GroupCall<'_>,
+        names: &[String],
+        effects: &Effects,
+        executed: &Executed,
+    ) -> Vec<Attempt> {
+        let loops = self.shared.guest.runtime.workers.count().min(group.rollouts.len());
+        let next = AtomicUsize::new(0);
+        let run = || {
+            let mut done = Vec::new();
+            loop {
+                let i = next.fetch_add(1, Ordering::Relaxed);
+                let Some(rollout) = group.rollouts.get(i) else { return done };
+                let one = GroupCall { rollouts: std::slice::from_ref(rollout), ..*group };
+                done.push((i, self.attempt(&one, names, effects, executed)));
+            }
+        };
+        let mut all = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..loops).map(|_| scope.spawn(run)).collect();
+            let mut all = run();
+            for other in others {
+                all.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            all
+        });
+        all.sort_unstable_by_key(|(i, _)| *i);
+        all.into_iter().map(|(_, attempt)| attempt).collect()
+    }
+
     /// The request loop over the given rollouts, and the check of what it ends with.
     fn attempt(
         &self,
@@ -150,24 +172,21 @@ impl RewardPlugin {
         effects: &Effects,
         executed: &Executed,
     ) -> Attempt {
-        let handed = wit::Group {
+        let handed = Arc::new(wit::Group {
             task: group.task.to_owned(),
             config: group.config.to_owned(),
             item: group.item.into(),
             rollouts: group.rollouts.iter().map(Into::into).collect(),
             seed: group.seed,
-        };
+        });
         let bytes = group_bytes(&handed);
-        let mut turns = Turns::new(effects, executed, &group.item.id, group.seed, &self.shared.guest.runtime);
+        let mut turns = Turns::new(effects, executed, &group.item.id, group.seed);
         let result = loop {
             match self.turn(&handed, bytes, &mut turns) {
                 Err(fault) => break Err(fault),
                 Ok(None) => {}
                 Ok(Some(lists)) if lists.len() == group.rollouts.len() => {
-                    break Ok(lists
-                        .into_iter()
-                        .map(|list| accept(list, names, &turns))
-                        .collect());
+                    break Ok(lists.into_iter().map(|list| accept(list, names, &turns)).collect());
                 }
                 Ok(Some(lists)) => {
                     let message = format!(
@@ -185,19 +204,16 @@ impl RewardPlugin {
     /// One call of `score`, and the requests that it asks for; components when it is done.
     fn turn(
         &self,
-        group: &wit::Group,
+        group: &Arc<wit::Group>,
         group_bytes: u64,
         turns: &mut Turns<'_>,
     ) -> Result<Option<Vec<Vec<wit::Component>>>, Undefined> {
         let Shared { guest, indices, .. } = &*self.shared;
-        let call = Call {
-            function: "score",
-            item: &group.item.id,
-            argument_bytes: group_bytes + turns.reply_bytes,
-        };
-        let replies = &turns.replies;
-        let outcome = guest.call(&guest.limits, call, |store, instance| {
-            indices.load(&mut *store, instance)?.call_score(store, group, replies)
+        let call = Call::new("score", &group.item.id, group_bytes + turns.reply_bytes);
+        let indices = indices.clone();
+        let (group, replies) = (Arc::clone(group), Arc::clone(&turns.replies));
+        let outcome = guest.call(guest.limits, call, move |store, instance| {
+            indices.load(&mut *store, instance)?.call_score(store, &group, &replies)
         });
         let outcome = outcome.flatten();
         turns.fuel.reward = turns.fuel.reward.saturating_add(outcome.fuel);
@@ -253,13 +269,10 @@ fn accept(list: Vec<wit::Component>, names: &[String], turns: &Turns<'_>) -> Vec
                 (_, Some(_)) => contract(format!("component `{name}` is given twice")),
                 (Some(component), None) => match &component.value {
                     wit::Value::Scored(score) if score.is_finite() => Value::Scored(*score),
-                    wit::Value::Scored(score) => {
-                        contract(format!("component `{name}` is {score}"))
+                    wit::Value::Scored(score) => contract(format!("component `{name}` is {score}")),
+                    wit::Value::Undefined(why) => {
+                        Value::Undefined(Undefined { kind: turns.blame(why), message: why.clone() })
                     }
-                    wit::Value::Undefined(why) => Value::Undefined(Undefined {
-                        kind: turns.blame(why),
-                        message: why.clone(),
-                    }),
                 },
             };
             Component { name: name.clone(), value }

@@ -16,12 +16,12 @@ pub struct SchedulerPlugin {
 }
 
 struct Shared {
-    guest: Guest,
+    guest: Arc<Guest>,
     indices: GuestIndices,
 }
 
 impl Shared {
-    fn new(guest: Guest, indices: GuestIndices) -> Self {
+    fn new(guest: Arc<Guest>, indices: GuestIndices) -> Self {
         Self { guest, indices }
     }
 }
@@ -36,9 +36,11 @@ impl SchedulerPlugin {
     pub fn start(&self, setup: &Setup) -> Result<Vec<u8>, CallError> {
         let Shared { guest, indices } = &*self.shared;
         let setup = wit::Setup::from(setup);
-        let bytes = setup.config.len() + setup.tasks.iter().map(|t| t.name.len() + 24).sum::<usize>();
-        let call = Call { function: "start", item: "", argument_bytes: bytes as u64 };
-        let outcome = guest.call(&guest.limits, call, |store, instance| {
+        let bytes =
+            setup.config.len() + setup.tasks.iter().map(|t| t.name.len() + 24).sum::<usize>();
+        let call = Call::new("start", "", bytes as u64);
+        let indices = indices.clone();
+        let outcome = guest.call(guest.limits, call, move |store, instance| {
             indices.load(&mut *store, instance)?.call_start(store, &setup)
         });
         guest.finish("start", outcome.flatten())
@@ -48,17 +50,13 @@ impl SchedulerPlugin {
     ///
     /// # Errors
     /// When the plugin faults or refuses its arguments.
-    pub fn next(
-        &self,
-        state: &[u8],
-        observations: &[Observation],
-    ) -> Result<Decision, CallError> {
+    pub fn next(&self, state: &[u8], observations: &[Observation]) -> Result<Decision, CallError> {
         let Shared { guest, indices } = &*self.shared;
         let observations: Vec<wit::Observation> = observations.iter().map(Into::into).collect();
         let bytes = state.len() + observations.iter().map(|o| o.task.len() + 64).sum::<usize>();
-        let call = Call { function: "next", item: "", argument_bytes: bytes as u64 };
-        let state = state.to_vec();
-        let outcome = guest.call(&guest.limits, call, |store, instance| {
+        let call = Call::new("next", "", bytes as u64);
+        let (indices, state) = (indices.clone(), state.to_vec());
+        let outcome = guest.call(guest.limits, call, move |store, instance| {
             indices.load(&mut *store, instance)?.call_next(store, &state, &observations)
         });
         let decision = guest.finish("next", outcome.flatten())?;

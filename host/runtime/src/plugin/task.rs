@@ -8,7 +8,7 @@ use super::plugin_handle;
 use crate::bindings::exports::omni::plugin::task::GuestIndices;
 use crate::convert;
 use crate::error::{CallError, undefined};
-use crate::guest::{Call, Guest};
+use crate::guest::{Call, Guest, Outcome};
 use crate::values::Split;
 
 /// A loaded task plugin.
@@ -18,12 +18,12 @@ pub struct TaskPlugin {
 }
 
 struct Shared {
-    guest: Guest,
+    guest: Arc<Guest>,
     indices: GuestIndices,
 }
 
 impl Shared {
-    fn new(guest: Guest, indices: GuestIndices) -> Self {
+    fn new(guest: Arc<Guest>, indices: GuestIndices) -> Self {
         Self { guest, indices }
     }
 }
@@ -37,9 +37,10 @@ impl TaskPlugin {
     /// When the plugin faults or refuses its configuration.
     pub fn splits(&self, config: &str) -> Result<Vec<Split>, CallError> {
         let Shared { guest, indices } = &*self.shared;
-        let call = Call { function: "splits", item: "", argument_bytes: config.len() as u64 };
-        let outcome = guest.call(&guest.limits, call, |store, instance| {
-            indices.load(&mut *store, instance)?.call_splits(store, config)
+        let call = Call::new("splits", "", config.len() as u64);
+        let (indices, config) = (indices.clone(), config.to_owned());
+        let outcome = guest.call(guest.limits, call, move |store, instance| {
+            indices.load(&mut *store, instance)?.call_splits(store, &config)
         });
         let splits = guest.finish("splits", outcome.flatten())?;
         Ok(splits.into_iter().map(Into::into).collect())
@@ -58,16 +59,13 @@ impl TaskPlugin {
         limit: u32,
     ) -> Result<Vec<Item>, CallError> {
         let Shared { guest, indices } = &*self.shared;
-        let call = Call {
-            function: "items",
-            item: split,
-            argument_bytes: (config.len() + split.len()) as u64,
-        };
-        let outcome = guest.call(&guest.limits, call, |store, instance| {
+        let call = Call::new("items", split, (config.len() + split.len()) as u64);
+        let (indices, config, split) = (indices.clone(), config.to_owned(), split.to_owned());
+        let outcome = guest.call(guest.limits, call, move |store, instance| {
             let task = indices.load(&mut *store, instance)?;
-            task.call_items(store, config, split, offset, limit)
+            task.call_items(store, &config, &split, offset, limit)
         });
-        let mut outcome = outcome.flatten();
+        let outcome = outcome.flatten();
         let result = outcome.result.and_then(|items| {
             if items.len() > limit as usize {
                 let message = format!("{} items, {limit} were asked for", items.len());
@@ -76,12 +74,7 @@ impl TaskPlugin {
             let items: Result<Vec<Item>, String> = items.into_iter().map(convert::item).collect();
             items.map_err(|e| undefined(ReasonKind::Contract, e))
         });
-        outcome.result = Ok(Vec::new());
-        let outcome = crate::guest::Outcome {
-            result,
-            fuel: outcome.fuel,
-            reproducible: outcome.reproducible,
-        };
-        guest.finish("items", outcome)
+        let Outcome { fuel, reproducible, .. } = outcome;
+        guest.finish("items", Outcome { result, fuel, reproducible })
     }
 }

@@ -76,19 +76,11 @@ pub fn scheduler(runtime: &Runtime) -> SchedulerPlugin {
 }
 
 pub fn item() -> Item {
-    Item {
-        id: "item-1".into(),
-        messages: vec![],
-        reference: None,
-        data: serde_json::json!({}),
-    }
+    Item { id: "item-1".into(), messages: vec![], reference: None, data: serde_json::json!({}) }
 }
 
 pub fn rollouts(texts: &[&str]) -> Vec<Rollout> {
-    texts
-        .iter()
-        .map(|t| Rollout { text: (*t).into(), tokens: 1, finish: Finish::Stop })
-        .collect()
+    texts.iter().map(|t| Rollout { text: (*t).into(), tokens: 1, finish: Finish::Stop }).collect()
 }
 
 pub fn score(reward: &RewardPlugin, texts: &[&str], effects: &Effects) -> GroupScore {
