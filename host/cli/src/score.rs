@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use omni_record::{Finish, Fuel, GroupScore, Item, Rollout, Value};
 use omni_train::reward::weighted_sum;
-use rayon::prelude::*;
 use serde_json::{Map, json};
 
 use crate::args::{Arguments, Score};
@@ -60,14 +60,7 @@ pub(crate) fn run(arguments: &Arguments, score: &Score) -> Outcome<()> {
         if batch.is_empty() {
             break;
         }
-        // One result a line; none for a blank one.
-        let results: Vec<Option<Result<(usize, GroupScore, serde_json::Value), String>>> = batch
-            .par_iter()
-            .map(|(number, line)| {
-                (!line.trim().is_empty())
-                    .then(|| score_line(&task, &score.input, line, *number, score.seed))
-            })
-            .collect();
+        let results = score_batch(&task, score, &batch, engine.threads())?;
         for ((number, _), result) in batch.iter().zip(results) {
             match result {
                 None => {}
@@ -95,6 +88,42 @@ pub(crate) fn run(arguments: &Arguments, score: &Score) -> Outcome<()> {
     Ok(())
 }
 
+/// What became of a line: rollouts, scores, and the line to write; or what is wrong with it.
+type Scored = Result<(usize, GroupScore, serde_json::Value), String>;
+
+/// Scores the lines of a batch; none for a blank one.
+///
+/// Plain threads that take the next line when they are free: a caller of the runtime must not be a
+/// worker of another pool, which would begin further lines on its stack while it waits.
+fn score_batch(
+    task: &Task,
+    score: &Score,
+    batch: &[(usize, String)],
+    threads: usize,
+) -> Outcome<Vec<Option<Scored>>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut done = Vec::new();
+        while let Some((number, line)) = batch.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let result = (!line.trim().is_empty())
+                .then(|| score_line(task, &score.input, line, *number, score.seed));
+            done.push((*number, result));
+        }
+        done
+    };
+    let mut results = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads.min(batch.len())).map(|_| scope.spawn(work)).collect();
+        let mut results = Vec::with_capacity(batch.len());
+        for worker in workers {
+            let done = worker.join().map_err(|_| Fault::run("a scoring thread panicked"))?;
+            results.extend(done);
+        }
+        Ok::<_, Fault>(results)
+    })?;
+    results.sort_by_key(|(number, _)| *number);
+    Ok(results.into_iter().map(|(_, result)| result).collect())
+}
+
 fn object(text: &str) -> Outcome<Map<String, serde_json::Value>> {
     match serde_json::from_str(text) {
         Ok(serde_json::Value::Object(config)) => Ok(config),
@@ -114,13 +143,7 @@ fn input(path: &Path) -> Outcome<Box<dyn BufRead>> {
     Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
 }
 
-fn score_line(
-    task: &Task,
-    file: &Path,
-    line: &str,
-    number: usize,
-    seed: u32,
-) -> Result<(usize, GroupScore, serde_json::Value), String> {
+fn score_line(task: &Task, file: &Path, line: &str, number: usize, seed: u32) -> Scored {
     let (item, completions) = read_line(file, line, number)?;
     let rollouts: Vec<Rollout> = completions
         .into_iter()

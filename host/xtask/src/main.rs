@@ -43,6 +43,8 @@ enum Command {
     Test,
     /// Formatting, clippy and tidy.
     Lint,
+    /// The rules of this repository that no compiler checks; part of lint and test.
+    Tidy,
     /// Write the generated documents again (docs/cli.md, docs/*.schema.json).
     Docs {
         /// Change nothing; fail if a document is stale.
@@ -70,6 +72,7 @@ fn run(command: &Command) -> Result<()> {
         Command::Build => test::build(&workspace, &mut phases),
         Command::Demo { seed } => demo::run(&workspace, &mut phases, *seed),
         Command::Test => test::run(&workspace, &mut phases),
+        Command::Tidy => tidy::check(&workspace),
         Command::Lint => test::lint(&workspace, &mut phases),
         Command::Docs { check } => test::docs(&workspace, &mut phases, *check),
     };

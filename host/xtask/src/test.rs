@@ -28,7 +28,9 @@ pub(crate) fn build(workspace: &Workspace, phases: &mut Phases) -> Result<()> {
 /// Builds the first-party packs with the built binary, as a stranger's are built.
 pub(crate) fn packs(workspace: &Workspace, phases: &mut Phases) -> Result<()> {
     phases.need("build packs", || {
-        workspace.host(&["pack", "build", "plugins", "--out", &text(&workspace.packs())])
+        workspace.host(&["pack", "build", "plugins", "--out", &text(&workspace.packs())])?;
+        // Compiles them into the cache, so that no test or run waits for that.
+        workspace.host(&["plugin", "list", "--plugins", &text(&workspace.packs())])
     })
 }
 

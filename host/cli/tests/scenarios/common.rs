@@ -78,8 +78,8 @@ steps = 150
 batch = 16
 
 [model]
-hidden_size = 32
-intermediate_size = 64
+hidden_size = 64
+intermediate_size = 128
 layers = 1
 heads = 2
 kv_heads = 1

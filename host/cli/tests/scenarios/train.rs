@@ -177,19 +177,19 @@ fn a_full_disk_loses_nothing_earlier() {
     Ran::of(train(&file, &out).args(["--set", "schedule.max_steps=2"])).ok();
     let earlier = weights(&out, 2);
 
-    // Files may not grow beyond 16 kB: records still fit, weights no longer do.
-    assert!(earlier.len() > 2 * 16 * 1024, "the policy is too small for this test");
+    // Files may not grow beyond 64 kB: records still fit, weights no longer do.
+    assert!(earlier.len() > 2 * 64 * 1024, "the policy is too small for this test");
     let mut limited = Command::new("sh");
     limited
         .arg("-c")
-        .arg("trap '' XFSZ; ulimit -f 32; exec \"$@\"")
+        .arg("trap '' XFSZ; ulimit -f 128; exec \"$@\"")
         .arg("sh")
         .arg(env!("CARGO_BIN_EXE_omni-host"))
         .args(["train".as_ref(), file.as_os_str(), "--out".as_ref(), out.as_os_str()])
         .arg("--resume")
         .current_dir(crate::common::root())
         .stdin(Stdio::null());
-    Ran::of(&mut limited).fails(1, &["cannot", "step-2", "--resume"]);
+    Ran::of(&mut limited).fails(1, &["safetensors", "the checkpoint of step 2 stands", "--resume"]);
     assert_eq!(earlier, weights(&out, 2));
     assert!(!out.join("checkpoints/step-4").exists());
 
