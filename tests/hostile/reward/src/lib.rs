@@ -64,7 +64,9 @@ impl Guest for Hostile {
             match alone(name, rest, calls)? {
                 Some(list) => lists.push(list),
                 // A count that does not fit the group.
-                None => lists.extend([pair(Value::Scored(1.0), 0.0), pair(Value::Scored(1.0), 0.0)]),
+                None => {
+                    lists.extend([pair(Value::Scored(1.0), 0.0), pair(Value::Scored(1.0), 0.0)])
+                }
             }
         }
         if requests.is_empty() { Ok(Turn::Done(lists)) } else { Ok(Turn::Ask(requests)) }
@@ -88,7 +90,9 @@ fn alone(name: &str, rest: &str, calls: u32) -> Result<Option<Vec<Component>>, E
         "global" => pair(Value::Scored(f64::from(calls)), 0.0),
         "huge" => pair(Value::Undefined("x".repeat(24 << 20)), 0.0),
         "not-utf8" => pair(Value::Undefined(not_utf8()), 0.0),
-        "refused" => pair(Value::Scored(f64::from(u8::from(hostile_faults::refused_growth()))), 0.0),
+        "refused" => {
+            pair(Value::Scored(f64::from(u8::from(hostile_faults::refused_growth()))), 0.0)
+        }
         "spin" => pair(Value::Scored((hostile_faults::spin(number() as u64) % 1000) as f64), 0.0),
         "flood" => loop {
             log::write(log::Level::Info, &"noise ".repeat(100));
