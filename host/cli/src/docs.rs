@@ -1,5 +1,6 @@
 //! `__docs`: the documents that are generated from the program itself, so that they cannot go
-//! stale: docs/cli.md from the argument definitions, docs/run.schema.json from the run file's types.
+//! stale: docs/cli.md from the argument definitions, the schemas of the run and the warm-up
+//! file from their types.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,7 +13,11 @@ use crate::fault::{Blame as _, Fault, Outcome};
 
 /// Writes them, or says which are stale.
 pub(crate) fn run(folder: &Path, check: bool) -> Outcome<()> {
-    let documents = [("cli.md", command_line()), ("run.schema.json", run_schema()?)];
+    let documents = [
+        ("cli.md", command_line()),
+        ("run.schema.json", schema(&omni_train::config::schema())?),
+        ("warmup.schema.json", schema(&omni_train::config::warmup_schema())?),
+    ];
     let mut stale = Vec::new();
     for (name, text) in &documents {
         let path = folder.join(name);
@@ -33,9 +38,8 @@ pub(crate) fn run(folder: &Path, check: bool) -> Outcome<()> {
     Err(Fault::run(format!("stale: {}: write them with `cargo xtask docs`", stale.join(", "))))
 }
 
-fn run_schema() -> Outcome<String> {
-    let schema = omni_train::config::schema();
-    let mut text = serde_json::to_string_pretty(&schema).or_run()?;
+fn schema(schema: &serde_json::Value) -> Outcome<String> {
+    let mut text = serde_json::to_string_pretty(schema).or_run()?;
     text.push('\n');
     Ok(text)
 }

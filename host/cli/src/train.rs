@@ -124,7 +124,6 @@ fn same_run(config: &RunConfig, file: &Path) -> Outcome<()> {
     old.policy.threads = config.policy.threads;
     old.policy.device = config.policy.device;
     old.rollout.scoring_threads = config.rollout.scoring_threads;
-    old.schedule.max_steps = config.schedule.max_steps;
     old.checkpoint = config.checkpoint.clone();
     if old == *config {
         return Ok(());

@@ -36,10 +36,7 @@ fn rust() -> Result<()> {
     if Path::new("/etc/debian_version").exists()
         && let Some(root) = administrator()
     {
-        say(&format!(
-            "rustup cannot add it here; installing Debian's {}",
-            DEBIAN.join(" ")
-        ));
+        say(&format!("rustup cannot add it here; installing Debian's {}", DEBIAN.join(" ")));
         apt(&root, &["update", "-q"])?;
         let mut install = vec!["install", "-q", "-y", "--no-install-recommends"];
         install.extend(DEBIAN);
@@ -69,11 +66,8 @@ fn has_debian() -> bool {
 }
 
 fn sysroot(rustc: &str) -> Option<PathBuf> {
-    let ran = Command::new(rustc)
-        .args(["--print", "sysroot"])
-        .stderr(Stdio::null())
-        .output()
-        .ok()?;
+    let ran =
+        Command::new(rustc).args(["--print", "sysroot"]).stderr(Stdio::null()).output().ok()?;
     let path = String::from_utf8(ran.stdout).ok()?;
     ran.status.success().then(|| PathBuf::from(path.trim()))
 }
@@ -147,10 +141,7 @@ fn python(root: &Path) -> Result<()> {
     say(&format!("installing {wanted} in {}", venv.display()));
     let python = venv.join("bin/python3");
     if !python.exists() {
-        let made = Command::new("python3")
-            .args(["-m", "venv"])
-            .arg(&venv)
-            .status();
+        let made = Command::new("python3").args(["-m", "venv"]).arg(&venv).status();
         if !made.is_ok_and(|status| status.success()) {
             bail!(
                 "`python3 -m venv {}` failed\n  Python 3 with its venv module is needed (on \
@@ -160,13 +151,7 @@ fn python(root: &Path) -> Result<()> {
         }
     }
     let status = Command::new(&python)
-        .args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ])
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
         .arg(format!("componentize-py=={COMPONENTIZE_PY}"))
         .status()
         .with_context(|| format!("cannot run {}", python.display()))?;

@@ -1,7 +1,7 @@
 //! Whole runs: the same bytes for any number of threads and across a kill, a full disk, a stop.
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::common::{Ran, omni, run_file, train, weights};
@@ -117,6 +117,20 @@ fn another_seed_is_another_run() {
     assert_ne!(weights(&outs[0], 2), weights(&outs[1], 2));
 }
 
+fn checkpoint(run: &Path, step: u32) -> PathBuf {
+    run.join(format!("checkpoints/step-{step}"))
+}
+
+/// Starts a run of eight steps and kills it when it has told of one.
+fn train_and_kill(file: &Path, out: &Path, fatal: u32) {
+    let mut child = train(file, out).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let seen = lines.any(|line| line.unwrap().starts_with(&format!("step {fatal}/8")));
+    assert!(seen, "the run ended before step {fatal}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn a_killed_run_resumes_to_the_same_bytes() {
     let place = tempfile::tempdir().unwrap();
@@ -127,13 +141,7 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     // Killed after a step that has no checkpoint, and after one that may be writing it.
     for fatal in [5, 6] {
         let killed = place.path().join(format!("killed-{fatal}"));
-        let mut child =
-            train(&file, &killed).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let seen = lines.any(|line| line.unwrap().starts_with(&format!("step {fatal}/8")));
-        assert!(seen, "the run ended before step {fatal}");
-        child.kill().unwrap();
-        child.wait().unwrap();
+        train_and_kill(&file, &killed, fatal);
         assert!(!killed.join("checkpoints/step-8").exists(), "it was not killed in time");
 
         Ran::of(train(&file, &killed).arg("--resume")).ok();
@@ -171,11 +179,12 @@ fn ctrl_c_ends_a_run_that_can_go_on() {
 fn a_full_disk_loses_nothing_earlier() {
     let place = tempfile::tempdir().unwrap();
     let out = place.path().join("run");
-    let file = run_file(place.path(), 4);
+    let file = run_file(place.path(), 8);
     let whole = place.path().join("whole");
     Ran::of(&mut train(&file, &whole)).ok();
-    Ran::of(train(&file, &out).args(["--set", "schedule.max_steps=2"])).ok();
-    let earlier = weights(&out, 2);
+    train_and_kill(&file, &out, 3);
+    let last = *[6, 4, 2].iter().find(|step| checkpoint(&out, **step).exists()).unwrap();
+    let earlier = weights(&out, last);
 
     // Files may not grow beyond 64 kB: records still fit, weights no longer do.
     assert!(earlier.len() > 2 * 64 * 1024, "the policy is too small for this test");
@@ -189,12 +198,13 @@ fn a_full_disk_loses_nothing_earlier() {
         .arg("--resume")
         .current_dir(crate::common::root())
         .stdin(Stdio::null());
-    Ran::of(&mut limited).fails(1, &["safetensors", "the checkpoint of step 2 stands", "--resume"]);
-    assert_eq!(earlier, weights(&out, 2));
-    assert!(!out.join("checkpoints/step-4").exists());
+    let stands = format!("the checkpoint of step {last} stands");
+    Ran::of(&mut limited).fails(1, &["safetensors", &stands, "--resume"]);
+    assert_eq!(earlier, weights(&out, last));
+    assert!(!checkpoint(&out, last + 2).exists());
 
     Ran::of(train(&file, &out).arg("--resume")).ok();
-    assert_eq!(weights(&whole, 4), weights(&out, 4));
+    assert_eq!(weights(&whole, 8), weights(&out, 8));
 }
 
 #[test]
