@@ -42,10 +42,8 @@ fn prompts() -> Vec<Vec<u32>> {
 }
 
 fn generate(policy: &mut CpuPolicy, prompts: &[Vec<u32>], seed: u64) -> Vec<Vec<Generated>> {
-    let requests: Vec<_> = prompts
-        .iter()
-        .map(|prompt| GenerationRequest { prompt, samples: SAMPLES, seed })
-        .collect();
+    let requests: Vec<_> =
+        prompts.iter().map(|prompt| GenerationRequest { prompt, samples: SAMPLES, seed }).collect();
     let sampling = Sampling { max_new_tokens: COMPLETION, ..Sampling::default() };
     let mut out = vec![Vec::new(); prompts.len()];
     let done = policy.generate(&requests, &sampling, &mut |n, samples| out[n] = samples);
@@ -73,11 +71,7 @@ fn update(policy: &mut CpuPolicy, prompts: &[Vec<u32>], samples: &[Vec<Generated
             sign = -sign;
             sign
         };
-        stats
-            .logp
-            .iter()
-            .map(|g| g.iter().map(|c| vec![next(); c.len()]).collect())
-            .collect()
+        stats.logp.iter().map(|g| g.iter().map(|c| vec![next(); c.len()]).collect()).collect()
     };
     policy.zero_grad();
     policy.accumulate(&groups, 1.0, &mut gradient).expect("tokens are valid");

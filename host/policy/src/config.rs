@@ -137,7 +137,10 @@ impl ModelConfig {
             .chain(self.pad_token_id.iter().map(|id| ("pad_token_id", id)))
         {
             if *id as usize >= self.vocab_size {
-                return Err(format!("{key}: {id} is outside the vocabulary of {}", self.vocab_size));
+                return Err(format!(
+                    "{key}: {id} is outside the vocabulary of {}",
+                    self.vocab_size
+                ));
             }
         }
         Ok(())

@@ -1,5 +1,7 @@
 //! Hugging Face folders in and out, and what is said about damaged ones.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is wrong")]
+
 mod common;
 
 use std::fs;
@@ -69,8 +71,16 @@ fn unusable_configurations_are_named() {
     change("hidden_act", json!("gelu"), &["hidden_act", "gelu"]);
     change("use_sliding_window", json!(true), &["use_sliding_window"]);
     change("rope_scaling", json!({"type": "yarn", "factor": 4.0}), &["rope_scaling", "yarn"]);
-    change("vocab_size", json!(300), &["model.safetensors", "embed_tokens", "[256, 64]", "[300, 64]"]);
-    change("tie_word_embeddings", json!(false), &["model.safetensors", "lm_head.weight", "missing"]);
+    change(
+        "vocab_size",
+        json!(300),
+        &["model.safetensors", "embed_tokens", "[256, 64]", "[300, 64]"],
+    );
+    change(
+        "tie_word_embeddings",
+        json!(false),
+        &["model.safetensors", "lm_head.weight", "missing"],
+    );
 
     let dir = copy();
     fs::write(dir.path().join("config.json"), "{").unwrap();
@@ -104,8 +114,11 @@ fn damaged_weights_are_named() {
     assert_eq!(logp(&mut policy), before);
 }
 
+/// Whether a tensor belongs into a file, by its name.
+type Belongs<'a> = &'a dyn Fn(&str) -> bool;
+
 /// Rewrites the nano weights as `files` of some tensors each, stored as `kind`.
-fn reshard(dir: &Path, kind: Dtype, files: &[(&str, &dyn Fn(&str) -> bool)]) {
+fn reshard(dir: &Path, kind: Dtype, files: &[(&str, Belongs<'_>)]) {
     let whole = fs::read(fixture("nano/model.safetensors")).unwrap();
     let tensors = SafeTensors::deserialize(&whole).unwrap();
     let mut map = json!({});
@@ -115,10 +128,13 @@ fn reshard(dir: &Path, kind: Dtype, files: &[(&str, &dyn Fn(&str) -> bool)]) {
             .filter(|(name, _)| belongs(name))
             .map(|(name, tensor)| {
                 map[name] = json!(file);
-                let numbers = tensor.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
+                let numbers =
+                    tensor.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
                 let bytes = match kind {
                     Dtype::BF16 => numbers.flat_map(|x| bf16::from_f32(x).to_le_bytes()).collect(),
-                    Dtype::F16 => numbers.flat_map(|x| half::f16::from_f32(x).to_le_bytes()).collect(),
+                    Dtype::F16 => {
+                        numbers.flat_map(|x| half::f16::from_f32(x).to_le_bytes()).collect()
+                    }
                     _ => numbers.flat_map(f32::to_le_bytes).collect(),
                 };
                 (name.to_owned(), tensor.shape().to_vec(), bytes)
@@ -199,7 +215,10 @@ fn a_saved_policy_goes_on_as_if_it_had_never_stopped() {
         policy.save_model(a.path()).unwrap();
         resumed.save_model(b.path()).unwrap();
         for file in ["model.safetensors", "config.json", "generation_config.json"] {
-            assert_eq!(fs::read(a.path().join(file)).unwrap(), fs::read(b.path().join(file)).unwrap());
+            assert_eq!(
+                fs::read(a.path().join(file)).unwrap(),
+                fs::read(b.path().join(file)).unwrap()
+            );
         }
 
         let mut other = CpuPolicy::load(&fixture("nano"), Some(1)).unwrap();
@@ -240,7 +259,8 @@ fn tokenizers_that_do_not_fit_are_refused() {
 
 #[test]
 fn a_trained_tokenizer_round_trips() {
-    let corpus = (0..400).map(|n| format!("What is {n} + {}? <think>add</think> naïve é 日本 🙂", n * 7));
+    let corpus =
+        (0..400).map(|n| format!("What is {n} + {}? <think>add</think> naïve é 日本 🙂", n * 7));
     let tokenizer = Tokenizer::train_bpe(corpus, &BpeConfig::default()).unwrap();
     assert!(tokenizer.vocab_size() <= 512);
     tokenizer.check_fits(512).unwrap();
@@ -266,7 +286,8 @@ fn a_trained_tokenizer_round_trips() {
 
     // Saved beside a model and loaded again, it is the same.
     let dir = tempfile::tempdir().unwrap();
-    let config = ModelConfig { vocab_size: 512, eos_token_ids: tokenizer.eos_ids().to_vec(), ..tiny(true) };
+    let config =
+        ModelConfig { vocab_size: 512, eos_token_ids: tokenizer.eos_ids().to_vec(), ..tiny(true) };
     CpuPolicy::init_random(config, 1, Some(1)).unwrap().save_model(dir.path()).unwrap();
     tokenizer.save(dir.path()).unwrap();
     let again = Tokenizer::load(dir.path()).unwrap();
@@ -276,7 +297,10 @@ fn a_trained_tokenizer_round_trips() {
     let other = tempfile::tempdir().unwrap();
     again.save(other.path()).unwrap();
     for file in ["tokenizer.json", "tokenizer_config.json"] {
-        assert_eq!(fs::read(dir.path().join(file)).unwrap(), fs::read(other.path().join(file)).unwrap());
+        assert_eq!(
+            fs::read(dir.path().join(file)).unwrap(),
+            fs::read(other.path().join(file)).unwrap()
+        );
     }
 
     let small = BpeConfig { vocab_size: 200, ..BpeConfig::default() };

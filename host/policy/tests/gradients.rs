@@ -1,5 +1,7 @@
 //! Every backward against finite differences in f64: each operation alone, and the whole model.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is wrong")]
+
 mod common;
 
 use common::{Numbers, tiny};
@@ -190,8 +192,7 @@ fn head() {
     // More rows and tokens than one tile has, so that all seams are crossed.
     let (rows, vocabulary, width) = (140, 2100, 3);
     let targets = n.tokens(rows, vocabulary);
-    let sets: Vec<KeptSet> =
-        targets.iter().map(|&t| kept_set(&mut n, vocabulary, t)).collect();
+    let sets: Vec<KeptSet> = targets.iter().map(|&t| kept_set(&mut n, vocabulary, t)).collect();
     let (hidden, table) = (n.vector(rows * width), n.vector(vocabulary as usize * width));
     let dlogp = n.vector(rows);
     for with_kept in [false, true] {

@@ -1,6 +1,8 @@
 //! What the trait promises: packing changes nothing, threads change nothing, samples are drawn
 //! from the model's distribution whatever else is generated.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is wrong")]
+
 mod common;
 
 use common::{Batch, Numbers, Tensors, fixture, tiny};
@@ -63,7 +65,11 @@ proptest! {
     }
 }
 
-fn generate(policy: &mut CpuPolicy, requests: &[GenerationRequest<'_>], sampling: &Sampling) -> Vec<Vec<Generated>> {
+fn generate(
+    policy: &mut CpuPolicy,
+    requests: &[GenerationRequest<'_>],
+    sampling: &Sampling,
+) -> Vec<Vec<Generated>> {
     let mut all = vec![None; requests.len()];
     policy
         .generate(requests, sampling, &mut |n, samples| {
@@ -91,7 +97,10 @@ fn train(threads: usize) -> (Vec<Vec<Vec<Generated>>>, Vec<TokenStats>, Vec<u8>)
             .zip(&out)
             .map(|(prompt, samples)| Group {
                 prompt,
-                completions: samples.iter().map(|s| Completion { tokens: &s.tokens, kept: None }).collect(),
+                completions: samples
+                    .iter()
+                    .map(|s| Completion { tokens: &s.tokens, kept: None })
+                    .collect(),
             })
             .collect();
         stats.push(policy.token_stats(&groups, 1.0).unwrap());
@@ -101,7 +110,11 @@ fn train(threads: usize) -> (Vec<Vec<Vec<Generated>>>, Vec<TokenStats>, Vec<u8>)
             policy
                 .accumulate(half, 1.0, &mut |stats| {
                     let mut next = || (1e-2 * signs.signed()) as f32;
-                    stats.logp.iter().map(|g| g.iter().map(|c| c.iter().map(|_| next()).collect()).collect()).collect()
+                    stats
+                        .logp
+                        .iter()
+                        .map(|g| g.iter().map(|c| c.iter().map(|_| next()).collect()).collect())
+                        .collect()
                 })
                 .unwrap();
         }
@@ -136,7 +149,11 @@ fn samples_do_not_depend_on_what_is_generated_beside_them() {
         Sampling { max_new_tokens: 30, ..Sampling::default() },
         Sampling { max_new_tokens: 70, top_p: 0.9, temperature: 1.3, ..Sampling::default() },
     ] {
-        let request = |p: usize| GenerationRequest { prompt: &prompts[p], samples: 1 + p % 7, seed: p as u64 };
+        let request = |p: usize| GenerationRequest {
+            prompt: &prompts[p],
+            samples: 1 + p % 7,
+            seed: p as u64,
+        };
         let all: Vec<_> = (0..prompts.len()).map(request).collect();
         let together = generate(&mut policy, &all, &sampling);
         for p in [0, 3, 17, 39] {
@@ -174,10 +191,12 @@ fn samples_follow_the_truncated_softmax() {
         // The second token is looked at after the most frequent first one.
         let mut counts = vec![0_usize; policy.vocab_size()];
         out.iter().for_each(|s| counts[s.tokens[0] as usize] += 1);
-        let often = (0..counts.len()).filter(|&t| t != 1).max_by_key(|&t| counts[t]).unwrap() as u32;
+        let often =
+            (0..counts.len()).filter(|&t| t != 1).max_by_key(|&t| counts[t]).unwrap() as u32;
         let longer = [3, 9, 4, often];
         let second: Vec<&Generated> = out.iter().filter(|s| s.tokens[0] == often).collect();
-        for (context, at, out) in [(&prompt[..], 0, out.iter().collect()), (&longer[..], 1, second)] {
+        for (context, at, out) in [(&prompt[..], 0, out.iter().collect()), (&longer[..], 1, second)]
+        {
             let logp = next_token(&mut policy, context, temperature);
             let mut order: Vec<usize> = (0..logp.len()).collect();
             order.sort_by(|&a, &b| logp[b].total_cmp(&logp[a]));
@@ -224,14 +243,14 @@ fn recorded_sets_give_the_log_probability_that_was_sampled() {
         Sampling { top_k: Some(4), max_new_tokens: 12, record_kept: true, ..Sampling::default() };
     let request = GenerationRequest { prompt: &[2, 3], samples: 8, seed: 1 };
     let out = generate(&mut policy, &[request], &sampling).remove(0);
-    let completions = out
-        .iter()
-        .map(|s| Completion { tokens: &s.tokens, kept: s.kept.as_deref() })
-        .collect();
+    let completions =
+        out.iter().map(|s| Completion { tokens: &s.tokens, kept: s.kept.as_deref() }).collect();
     let stats = policy.token_stats(&[Group { prompt: &[2, 3], completions }], 1.0).unwrap();
     for (sample, entropy) in out.iter().zip(&stats.entropy[0]) {
         assert!(entropy.iter().all(|&h| h <= 4_f32.ln() + 1e-5));
-        assert!(sample.tokens.iter().zip(sample.kept.as_ref().unwrap()).all(|(t, k)| k.ids.contains(t)));
+        assert!(
+            sample.tokens.iter().zip(sample.kept.as_ref().unwrap()).all(|(t, k)| k.ids.contains(t))
+        );
     }
     assert!(stats.logp[0].iter().flatten().all(|&l| l <= 1e-6));
 }
@@ -290,8 +309,10 @@ fn unusable_arguments_are_refused_by_name() {
     refused(Completion { tokens: &tokens, kept: None }, 0.0, "temperature 0");
     refused(Completion { tokens: &[1; 256], kept: None }, 1.0, "257 tokens");
 
-    let group = Group { prompt: &[1], completions: vec![Completion { tokens: &tokens, kept: None }] };
-    let wrong = policy.accumulate(std::slice::from_ref(&group), 1.0, &mut |_| vec![vec![vec![0.0]]]);
+    let group =
+        Group { prompt: &[1], completions: vec![Completion { tokens: &tokens, kept: None }] };
+    let wrong =
+        policy.accumulate(std::slice::from_ref(&group), 1.0, &mut |_| vec![vec![vec![0.0]]]);
     assert!(wrong.unwrap_err().to_string().contains("another shape"));
     policy.accumulate(&[group], 1.0, &mut |_| vec![vec![vec![f32::NAN, 0.0]]]).unwrap();
     let error = policy.step(&AdamWConfig::default(), Some(1.0)).unwrap_err();

@@ -1,5 +1,7 @@
 //! Against numbers that transformers, TRL and torch gave for the nano policy, and against candle.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is wrong")]
+
 mod common;
 
 use candle_core::{DType, Device, Tensor};
@@ -50,16 +52,14 @@ fn logits_agree_with_candle() {
     config["sliding_window"] = 4096.into();
     let config: qwen2::Config = serde_json::from_value(config).unwrap();
     let weights = std::fs::read(fixture("nano/model.safetensors")).unwrap();
-    let vars =
-        VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu).unwrap();
+    let vars = VarBuilder::from_buffered_safetensors(weights, DType::F32, &Device::Cpu).unwrap();
     let mut oracle = qwen2::ModelForCausalLM::new(&config, vars).unwrap();
     let mut exact = nano();
     for len in 1..ids.len() {
         oracle.clear_kv_cache();
         let input = Tensor::new(&ids[..len], &Device::Cpu).unwrap().unsqueeze(0).unwrap();
         let want = oracle.forward(&input, 0).unwrap().flatten_all().unwrap();
-        let want: Vec<f64> =
-            want.to_vec1::<f32>().unwrap().into_iter().map(f64::from).collect();
+        let want: Vec<f64> = want.to_vec1::<f32>().unwrap().into_iter().map(f64::from).collect();
         let completions = vec![Completion { tokens: &[0], kept: None }];
         let layout = Layout::new(&[Group { prompt: &ids[..len], completions }]);
         assert!(worst(exact.logits(&layout), &want) < 2e-5);
@@ -120,7 +120,13 @@ fn greedy_tokens_agree() {
 }
 
 /// Loss and its derivative by each log-probability, flat: METHOD's section 1 with β = 0, clip 0.2.
-fn grpo(kind: &str, logp: &[f64], old: &[f64], advantages: &[f64], lengths: &[usize]) -> (f64, Vec<f64>) {
+fn grpo(
+    kind: &str,
+    logp: &[f64],
+    old: &[f64],
+    advantages: &[f64],
+    lengths: &[usize],
+) -> (f64, Vec<f64>) {
     let tokens: usize = lengths.iter().sum();
     let (mut loss, mut gradient) = (0.0, Vec::new());
     let mut at = 0;

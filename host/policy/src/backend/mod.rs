@@ -140,8 +140,7 @@ pub trait Backend: Send + Sync + Sized {
     /// A part to read.
     fn view<'a>(&self, buffer: &'a Self::Buffer, range: Range<usize>) -> Self::View<'a>;
     /// A part to write.
-    fn view_mut<'a>(&self, buffer: &'a mut Self::Buffer, range: Range<usize>)
-    -> Self::ViewMut<'a>;
+    fn view_mut<'a>(&self, buffer: &'a mut Self::Buffer, range: Range<usize>) -> Self::ViewMut<'a>;
     /// Host to device.
     fn upload(&self, to: Self::ViewMut<'_>, from: &[Self::Real]);
     /// Device to host.
@@ -204,13 +203,7 @@ pub trait Backend: Send + Sync + Sized {
     );
 
     /// Eq: `out = x / √(mean x² + eps) · weight`, by rows.
-    fn rms_norm(
-        &self,
-        eps: f64,
-        out: Self::ViewMut<'_>,
-        x: Self::View<'_>,
-        weight: Self::View<'_>,
-    );
+    fn rms_norm(&self, eps: f64, out: Self::ViewMut<'_>, x: Self::View<'_>, weight: Self::View<'_>);
     /// Adds to `dx` and to `dweight`.
     fn rms_norm_backward(
         &self,
@@ -224,13 +217,7 @@ pub trait Backend: Send + Sync + Sized {
 
     /// Rotates the queries and keys of `qkv [T, (Hq + 2 Hkv) D]` in place by their positions;
     /// `table [positions, D]` holds `D/2` cosines, then `D/2` sines. Pairs are `(d, d + D/2)`.
-    fn rope(
-        &self,
-        heads: Heads,
-        positions: &[u32],
-        qkv: Self::ViewMut<'_>,
-        table: Self::View<'_>,
-    );
+    fn rope(&self, heads: Heads, positions: &[u32], qkv: Self::ViewMut<'_>, table: Self::View<'_>);
     /// The rotation back.
     fn rope_backward(
         &self,
@@ -244,12 +231,7 @@ pub trait Backend: Send + Sync + Sized {
     fn swiglu(&self, inner: usize, out: Self::ViewMut<'_>, gate_up: Self::View<'_>);
     /// In place: `gate_up` becomes its gradient, and `dout` becomes the forward's output again,
     /// which the layer below needs.
-    fn swiglu_backward(
-        &self,
-        inner: usize,
-        gate_up: Self::ViewMut<'_>,
-        dout: Self::ViewMut<'_>,
-    );
+    fn swiglu_backward(&self, inner: usize, gate_up: Self::ViewMut<'_>, dout: Self::ViewMut<'_>);
 
     /// Causal attention over the layout's groups. `out [T, Hq D]`, `lse [T, Hq]` (the logarithm of
     /// the softmax's denominator, for the backward), `qkv [T, (Hq + 2 Hkv) D]` after rotation.

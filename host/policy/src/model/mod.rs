@@ -92,9 +92,8 @@ impl<B: Backend> Network<'_, B> {
             }
             self.check_tokens(group.prompt).or_else(fail)?;
             for (c, completion) in group.completions.iter().enumerate() {
-                let fail = |m: String| {
-                    Err(PolicyError::input(format!("group {n}, completion {c}: {m}")))
-                };
+                let fail =
+                    |m: String| Err(PolicyError::input(format!("group {n}, completion {c}: {m}")));
                 self.check_tokens(completion.tokens).or_else(fail)?;
                 let len = group.prompt.len() + completion.tokens.len();
                 let most = self.config.max_position_embeddings;

@@ -194,7 +194,8 @@ impl<B: Backend> Qwen2<B> {
         assert_eq!(dlogp.len(), layout.rows.len(), "one derivative for each log-probability");
         let keep = self.keep();
         self.optimizer();
-        let Self { config, arena, weights, rope, backend: b, activations, gradients, head, .. } = self;
+        let Self { config, arena, weights, rope, backend: b, activations, gradients, head, .. } =
+            self;
         let Some(optimizer) = &mut self.optimizer else { return };
         let grad = &mut optimizer.grad;
         let network = Network { config, arena, weights, rope };

@@ -56,8 +56,7 @@ pub(super) fn train<S: AsRef<str> + Send>(
     config: &BpeConfig,
 ) -> Result<(String, Map<String, Value>), String> {
     let special = [&config.pad, &config.start, &config.end].map(|t| AddedToken::from(t, true));
-    let added =
-        config.added.iter().map(|token| AddedToken::from(token, false).normalized(false));
+    let added = config.added.iter().map(|token| AddedToken::from(token, false).normalized(false));
     let tokens: Vec<AddedToken> = special.into_iter().chain(added).collect();
     let least = tokens.len() + 256;
     if config.vocab_size < least {

@@ -84,7 +84,8 @@ impl Tokenizer {
                 PolicyError::tokenizer(path, format!("{key} {token:?} is not in the vocabulary"))
             }),
         };
-        let (eos_ids, pad_id) = (special("eos_token")?.into_iter().collect(), special("pad_token")?);
+        let (eos_ids, pad_id) =
+            (special("eos_token")?.into_iter().collect(), special("pad_token")?);
         let template_is_file = file_template.is_some();
         let template = file_template
             .or_else(|| config.get("chat_template").and_then(chat::default_template))

@@ -1,6 +1,11 @@
 //! Fixtures and small models for the tests.
 
-#![allow(clippy::allow_attributes, dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(
+    clippy::allow_attributes,
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses its part"
+)]
 
 use std::path::{Path, PathBuf};
 

@@ -28,9 +28,8 @@ struct Segment {
 fn segments(group: &GroupRows) -> impl Iterator<Item = Segment> + '_ {
     let prompt = Segment { prefix: 0..0, own: group.prompt.clone() };
     let completions = group.completions.iter();
-    std::iter::once(prompt).chain(
-        completions.map(|own| Segment { prefix: group.prompt.clone(), own: own.clone() }),
-    )
+    std::iter::once(prompt)
+        .chain(completions.map(|own| Segment { prefix: group.prompt.clone(), own: own.clone() }))
 }
 
 /// One block of queries of a segment, for one key head.
@@ -166,15 +165,20 @@ pub(super) fn forward<R: Real>(
     exec.map(work, |((segment, out), lse)| {
         for key_head in 0..heads.keys {
             for block in Block::all(heads, key_head, qkv, segment) {
-                let (stacked, scores) =
-                    (block.rows() * heads.dim, block.rows() * block.context());
+                let (stacked, scores) = (block.rows() * heads.dim, block.rows() * block.context());
                 scratch.with(2 * stacked + scores + block.rows(), |s| {
                     let (q, s) = s.split_at_mut(stacked);
                     let (o, s) = s.split_at_mut(stacked);
                     let (scores, row_lse) = s.split_at_mut(scores);
                     block.stack(q, qkv, heads.row(), scale(heads));
                     block.times_transposed(scores, q, block.key_column());
-                    softmax(scores, row_lse, block.context(), block.sharing(), block.first_visible());
+                    softmax(
+                        scores,
+                        row_lse,
+                        block.context(),
+                        block.sharing(),
+                        block.first_visible(),
+                    );
                     block.times(o, scores, block.value_column());
                     let first = block.queries.start - segment.own.start;
                     let n = block.sharing() * heads.dim;
@@ -209,11 +213,11 @@ pub(super) fn backward<R: Real>(
     exec.map(layout.groups.iter().zip(parts).collect(), |(group, dqkv)| {
         dqkv.fill(R::ZERO);
         let first = group.prompt.start;
-        let work = segments(group).flat_map(|segment| (0..heads.keys).map(move |k| (segment.clone(), k)));
+        let work =
+            segments(group).flat_map(|segment| (0..heads.keys).map(move |k| (segment.clone(), k)));
         for (segment, key_head) in work {
             for block in Block::all(heads, key_head, qkv, &segment) {
-                let (stacked, scores) =
-                    (block.rows() * heads.dim, block.rows() * block.context());
+                let (stacked, scores) = (block.rows() * heads.dim, block.rows() * block.context());
                 scratch.with(3 * stacked + 2 * scores + 2 * block.rows(), |s| {
                     let (q, s) = s.split_at_mut(stacked);
                     let (d_o, s) = s.split_at_mut(stacked);
@@ -241,7 +245,15 @@ pub(super) fn backward<R: Real>(
                     block.times_transposed(p, q, block.key_column());
                     block.times_transposed(ds, d_o, block.value_column());
                     let (context, sharing) = (block.context(), block.sharing());
-                    softmax_backward(p, ds, row_lse, delta, context, sharing, block.first_visible());
+                    softmax_backward(
+                        p,
+                        ds,
+                        row_lse,
+                        delta,
+                        context,
+                        sharing,
+                        block.first_visible(),
+                    );
                     block.times(dq, ds, block.key_column());
                     block.add_transposed(dqkv, first, ds, q, block.key_column());
                     block.add_transposed(dqkv, first, p, d_o, block.value_column());

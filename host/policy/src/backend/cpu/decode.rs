@@ -103,8 +103,7 @@ impl<R: Real> Cache<R> {
         let qkv = qkv.chunks_exact(heads.row());
         for ((row, qkv), out) in rows.iter().zip(qkv).zip(out.chunks_exact_mut(heads.out())) {
             self.sequences[layer][row.sequence].push(heads, qkv);
-            let parts =
-                [&self.prefixes[layer][row.prefix], &self.sequences[layer][row.sequence]];
+            let parts = [&self.prefixes[layer][row.prefix], &self.sequences[layer][row.sequence]];
             let pages: usize = parts.iter().map(|p| p.tokens.div_ceil(PAGE)).sum();
             self.scores.resize(self.scores.len().max(pages * PAGE), R::ZERO);
             let scores = &mut self.scores[..pages * PAGE];

@@ -170,7 +170,14 @@ pub(super) fn backward<R: Real>(
                     gemm((rows, len, width), (tile, len), false, hidden, matrix.t());
                     for (i, logits) in tile.chunks_exact_mut(len).enumerate() {
                         let row = n * HELD_ROWS + b * ROWS + i;
-                        logits_to_gradient(logits, row, &stretch, predictions, dlogp[row], lse[row]);
+                        logits_to_gradient(
+                            logits,
+                            row,
+                            &stretch,
+                            predictions,
+                            dlogp[row],
+                            lse[row],
+                        );
                     }
                     let tile = Mat::new(tile, len);
                     let more = stretch.start > 0;

@@ -106,14 +106,7 @@ impl<R: Real> Backend for CpuBackend<R> {
         rows::scatter_add(self.exec, width, rows, dx, dout);
     }
 
-    fn linear(
-        &self,
-        layer: Linear,
-        out: &mut [R],
-        x: &[R],
-        params: &[R],
-        residual: Option<&[R]>,
-    ) {
+    fn linear(&self, layer: Linear, out: &mut [R], x: &[R], params: &[R], residual: Option<&[R]>) {
         dense::linear(self.exec, layer, out, x, params, residual);
     }
 

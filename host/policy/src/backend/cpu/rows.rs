@@ -3,7 +3,7 @@
 
 use super::dense::add;
 use super::exec::Exec;
-use super::simd::{dot, simd_fn, sum2};
+use super::simd::{dot, simd_fn, sum3};
 use crate::backend::Heads;
 use crate::real::Real;
 
@@ -100,19 +100,8 @@ simd_fn! {
         let rows = dx.chunks_exact_mut(width).zip(dout.chunks_exact(width)).zip(x.chunks_exact(width));
         for ((dx, dout), x) in rows {
             let r = R::ONE / (dot(x, x) * inverse + eps).sqrt();
-            // dx holds Σ's terms nowhere: g·x is summed as dout·(weight·x).
-            let mut lanes = R::ZERO;
-            let mut at = 0;
-            while at < width {
-                let end = (at + 64).min(width);
-                let mut gx = [R::ZERO; 64];
-                for ((gx, &w), &x) in gx.iter_mut().zip(&weight[at..end]).zip(&x[at..end]) {
-                    *gx = w * x;
-                }
-                lanes += sum2(&dout[at..end], &gx[..end - at], |a, b, acc| a.mul_add(b, acc));
-                at = end;
-            }
-            let c = -(lanes * r * r * r * inverse);
+            let sum = sum3(dout, weight, x);
+            let c = -(sum * r * r * r * inverse);
             let terms = dx.iter_mut().zip(dw.iter_mut()).zip(dout).zip(x).zip(weight);
             for ((((dx, dw), &dout), &x), &w) in terms {
                 *dx += (dout * w).mul_add(r, x * c);

@@ -38,20 +38,9 @@ pub(super) use simd_fn;
 
 use crate::real::Real;
 
-/// Σ f(x, y) over two rows, in [`LANES`] lanes and then the lanes in order.
+/// The lanes' sum, always in the same order.
 #[inline(always)]
-pub(super) fn sum2<R: Real>(x: &[R], y: &[R], f: impl Fn(R, R, R) -> R) -> R {
-    let mut lanes = [R::ZERO; LANES];
-    let (xs, ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
-    let (xr, yr) = (xs.remainder(), ys.remainder());
-    for (x, y) in xs.zip(ys) {
-        for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
-            *lane = f(x, y, *lane);
-        }
-    }
-    for ((lane, &x), &y) in lanes.iter_mut().zip(xr).zip(yr) {
-        *lane = f(x, y, *lane);
-    }
+fn fold<R: Real>(mut lanes: [R; LANES]) -> R {
     let mut width = LANES / 2;
     while width > 0 {
         for i in 0..width {
@@ -62,10 +51,38 @@ pub(super) fn sum2<R: Real>(x: &[R], y: &[R], f: impl Fn(R, R, R) -> R) -> R {
     lanes[0]
 }
 
-/// The scalar product of two rows.
+/// `Σ x y`: the scalar product of two rows.
 #[inline(always)]
 pub(super) fn dot<R: Real>(x: &[R], y: &[R]) -> R {
-    sum2(x, y, |x, y, acc| x.mul_add(y, acc))
+    let mut lanes = [R::ZERO; LANES];
+    let (xs, ys) = (x.chunks_exact(LANES), y.chunks_exact(LANES));
+    let (x_rest, y_rest) = (xs.remainder(), ys.remainder());
+    for (x, y) in xs.zip(ys) {
+        for ((lane, &x), &y) in lanes.iter_mut().zip(x).zip(y) {
+            *lane = x.mul_add(y, *lane);
+        }
+    }
+    for ((lane, &x), &y) in lanes.iter_mut().zip(x_rest).zip(y_rest) {
+        *lane = x.mul_add(y, *lane);
+    }
+    fold(lanes)
+}
+
+/// `Σ x y z` over three rows.
+#[inline(always)]
+pub(super) fn sum3<R: Real>(x: &[R], y: &[R], z: &[R]) -> R {
+    let mut lanes = [R::ZERO; LANES];
+    let (xs, ys, zs) = (x.chunks_exact(LANES), y.chunks_exact(LANES), z.chunks_exact(LANES));
+    let rest = xs.remainder().iter().zip(ys.remainder()).zip(zs.remainder());
+    for ((x, y), z) in xs.zip(ys).zip(zs) {
+        for (((lane, &x), &y), &z) in lanes.iter_mut().zip(x).zip(y).zip(z) {
+            *lane = (x * y).mul_add(z, *lane);
+        }
+    }
+    for (lane, ((&x, &y), &z)) in lanes.iter_mut().zip(rest) {
+        *lane = (x * y).mul_add(z, *lane);
+    }
+    fold(lanes)
 }
 
 /// The greatest element.
