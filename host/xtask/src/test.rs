@@ -19,10 +19,25 @@ pub(crate) fn setup(workspace: &Workspace, phases: &mut Phases) -> Result<()> {
 /// Builds the binary and the first-party packs, and nothing that only tests need.
 pub(crate) fn build(workspace: &Workspace, phases: &mut Phases) -> Result<()> {
     setup(workspace, phases)?;
-    phases.need("build omni-host", || {
-        workspace.cargo(&["build", "--release", "--locked", "--package", "omni-host"])
-    })?;
+    binary(workspace, phases)?;
     packs(workspace, phases)
+}
+
+/// Builds `omni-host`.
+///
+/// Beside it one test of the workspace is built, so that cargo resolves features as it does for
+/// `cargo test --workspace`: else wasmtime would be compiled for the demo and again for the tests.
+fn binary(workspace: &Workspace, phases: &mut Phases) -> Result<()> {
+    phases.need("build omni-host", || {
+        workspace.cargo(&[
+            "build",
+            "--release",
+            "--locked",
+            "--workspace",
+            "--bin=omni-host",
+            "--test=scenarios",
+        ])
+    })
 }
 
 /// Builds the first-party packs with the built binary, as a stranger's are built.
@@ -54,8 +69,19 @@ pub(crate) fn run(workspace: &Workspace, phases: &mut Phases) -> Result<()> {
     });
     phases.check("tests of the plugins' own logic", || {
         let plugins = workspace.root.join("plugins");
-        workspace
-            .cargo_in(&plugins, &["test", "--release", "--locked", "--workspace", "--no-fail-fast"])
+        // A component is made small; a test that runs once is made fast to build.
+        workspace.cargo_in(
+            &plugins,
+            &[
+                "test",
+                "--release",
+                "--locked",
+                "--workspace",
+                "--no-fail-fast",
+                "--config=profile.release.lto=false",
+                "--config=profile.release.codegen-units=16",
+            ],
+        )
     });
     phases.check("clippy", || clippy(workspace));
     docs(workspace, phases, true)
@@ -72,9 +98,7 @@ pub(crate) fn lint(workspace: &Workspace, phases: &mut Phases) -> Result<()> {
 /// Writes the generated documents, or says which are stale.
 pub(crate) fn docs(workspace: &Workspace, phases: &mut Phases, check: bool) -> Result<()> {
     if !workspace.omni_host().is_file() || !check {
-        phases.need("build omni-host", || {
-            workspace.cargo(&["build", "--release", "--locked", "--package", "omni-host"])
-        })?;
+        binary(workspace, phases)?;
     }
     phases.check("generated documents", || {
         if check {
