@@ -11,6 +11,7 @@ import wit_world.exports.interpreter
 import wit_world.imports.log  # noqa: F401
 from wit_world.imports import programs
 
+import omni_harness  # noqa: F401
 import runner
 import sealing
 

@@ -4,7 +4,7 @@
 //! wherever that can be done: of `assert f(args) == expected` only `f(args)` is
 //! given to the program's instance, which prints the value, and the comparison
 //! is made here. Input and output are compared here too. Only tests that are
-//! arbitrary code share an instance with the program, guarded as `harness.py`
+//! arbitrary code share an instance with the program, guarded as `omni_harness.py`
 //! describes, and pass by printing a secret that is out of the program's reach.
 //!
 //! A program that raises or is stopped scores 0; an interpreter that could not

@@ -7,8 +7,8 @@ use crate::cases::{Cases, Code, Tests};
 use crate::literal::Value;
 use crate::syntax::{Kind, lines};
 
-/// The text of `harness.py`, without the comments before its code.
-const HARNESS: &str = include_str!("harness.py");
+/// Runs a program and its tests; the interpreter has it compiled already.
+const HARNESS: &str = include_str!("../../../python/interpreter/omni_harness.py");
 
 /// What is run for one rollout.
 pub(crate) struct Plan {
@@ -113,64 +113,37 @@ fn same_output(a: &str, b: &str) -> bool {
     lines(a) == lines(b)
 }
 
-/// Fills in the harness.
+/// The program that runs the harness.
 fn harness(cases: &Cases, code: &Code, source: &str, mark: &str, guarded: bool) -> String {
     let list = |items: &mut dyn Iterator<Item = String>| {
         format!("[{}]", items.collect::<Vec<_>>().join(","))
     };
-    let calls = list(&mut code.calls.iter().map(|call| quoted(&call.expression)));
-    let tests = list(&mut code.guarded.iter().map(|test| quoted(test)));
-    let bindings = list(
-        &mut code
-            .candidate
-            .iter()
-            .map(|(name, entry)| format!("({},{})", quoted(name), quoted(entry))),
-    );
-    let modules = list(&mut imported(code).iter().map(|name| quoted(name)));
-    let entry = quoted(cases.entry_point.as_deref().or(code.checked.as_deref()).unwrap_or(""));
-    let program = quoted(source);
-    let none = "[]".to_owned();
-    let values = [
-        ("<CALLS>", if guarded { none.clone() } else { calls }),
-        ("<GUARDED>", if guarded { tests } else { none }),
-        ("<BINDINGS>", bindings),
-        ("<MODULES>", modules),
-        ("<ENTRY>", entry),
-        ("<SETUP>", quoted(&code.setup)),
-        ("<PREAMBLE>", quoted(&cases.preamble)),
-        ("<PROGRAM>", program),
-        ("<MARK>", mark.to_owned()),
-        ("<SECRET>", mark.to_owned()),
-    ];
-    fill(HARNESS, guarded, &values)
-}
-
-/// Replaces the names in angles in one pass, so that a program cannot hold one,
-/// and leaves out comments and the part that is not wanted.
-fn fill(harness: &str, guarded: bool, values: &[(&str, String)]) -> String {
-    let code = harness.find("def _omni").map_or(harness, |start| &harness[start..]);
-    let end = code.find("    closed = {").filter(|_| !guarded);
-    let call = code.rfind("def _start").unwrap_or(code.len());
-    let mut filled = String::new();
-    for part in [&code[..end.unwrap_or(call)], "\n", &code[call..]] {
-        let mut rest = part;
-        while let Some(open) = rest.find('<') {
-            let (before, from) = rest.split_at(open);
-            filled.push_str(before);
-            match values.iter().find(|(name, _)| from.starts_with(name)) {
-                Some((name, value)) => {
-                    filled.push_str(value);
-                    rest = &from[name.len()..];
-                }
-                None => {
-                    filled.push('<');
-                    rest = &from[1..];
-                }
-            }
-        }
-        filled.push_str(rest);
-    }
-    filled
+    let arguments = if guarded {
+        // Without the name under test the program's own definitions go before the preamble's.
+        let entry = cases.entry_point.as_deref().or(code.checked.as_deref()).unwrap_or("");
+        vec![
+            quoted(&code.setup),
+            quoted(&cases.preamble),
+            quoted(entry),
+            list(&mut imported(code).iter().map(|name| quoted(name))),
+            list(&mut code.guarded.iter().map(|test| quoted(test))),
+        ]
+    } else {
+        let bound = code.candidate.iter();
+        vec![
+            quoted(&code.setup),
+            list(&mut bound.map(|(name, entry)| format!("({},{})", quoted(name), quoted(entry)))),
+            list(&mut code.calls.iter().map(|call| quoted(&call.expression))),
+        ]
+    };
+    format!(
+        "try:\n    from omni_harness import run\nexcept ImportError:\n    _names = {{'__name__': \
+         'omni_harness'}}\n    exec(r'''{HARNESS}''', _names)\n    run = _names['run']\nrun({guarded}, \
+         '{mark}', {source}, {arguments})\n",
+        guarded = if guarded { "True" } else { "False" },
+        source = quoted(source),
+        arguments = arguments.join(", "),
+    )
 }
 
 /// A Python string literal of this text.

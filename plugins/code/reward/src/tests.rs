@@ -46,10 +46,10 @@ fn both(accuracy: f64, passed: f64) -> Vec<Value> {
     vec![Value::Scored(accuracy), Value::Scored(passed)]
 }
 
-/// The mark that a program's harness prints before a value.
+/// The mark or secret that a program's harness prints before values and verdicts.
 fn mark(program: &Program) -> &str {
-    let start = program.source.find("write(\"\\n").unwrap() + "write(\"\\n".len();
-    &program.source[start..start + 32]
+    let (_, call) = program.source.rsplit_once("\nrun(").unwrap();
+    call.split('\'').nth(1).unwrap()
 }
 
 #[test]
@@ -122,8 +122,8 @@ fn a_check_of_assertions_is_taken_apart() {
     let programs = ask(&item, &[text]);
     assert_eq!(programs.len(), 1);
     let source = &programs[0].source;
-    assert!(source.contains("import math") && !source.contains("check("), "{source}");
-    for secret in ["33333", "44444", "message", "addaudithook"] {
+    assert!(source.contains("import math") && source.contains("\nrun(False"), "{source}");
+    for secret in ["33333", "44444", "message"] {
         assert!(!source.contains(secret), "{secret}");
     }
     let mark = mark(&programs[0]);
@@ -143,14 +143,10 @@ fn other_tests_are_guarded_and_check_is_called() {
     let programs = ask(&item, &[text, text]);
     assert_eq!(programs.len(), 2);
     assert!(programs[0].source.contains("check(g)"), "{}", programs[0].source);
-    let secret = |program: &Program| {
-        let start = program.source.rfind("write(\"\\n").unwrap() + "write(\"\\n".len();
-        program.source[start..start + 32].to_owned()
-    };
-    assert_ne!(secret(&programs[0]), secret(&programs[1]), "each program has its own secret");
+    assert_ne!(mark(&programs[0]), mark(&programs[1]), "each program has its own secret");
     let replies = [
-        printed(&format!("\n{} 1\n", secret(&programs[0]))),
-        printed(&format!("\n{} 1\n", secret(&programs[0]))),
+        printed(&format!("\n{} 1\n", mark(&programs[0]))),
+        printed(&format!("\n{} 1\n", mark(&programs[0]))),
     ];
     assert_eq!(scores(&item, &[text, text], &replies), [both(1.0, 1.0), both(0.0, 0.0)]);
 
