@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments, score: &Score) -> Outcome<()> {
     let mut output = Output::open(score.output.as_deref())?;
     let started = Instant::now();
     let mut totals = Totals::default();
-    let mut lines = input.lines().enumerate();
+    let mut lines = input.split(b'\n').enumerate();
     loop {
         let mut batch = Vec::new();
         for (index, line) in lines.by_ref().take(BATCH) {
@@ -98,14 +98,14 @@ type Scored = Result<(usize, GroupScore, serde_json::Value), String>;
 fn score_batch(
     task: &Task,
     score: &Score,
-    batch: &[(usize, String)],
+    batch: &[(usize, Vec<u8>)],
     threads: usize,
 ) -> Outcome<Vec<Option<Scored>>> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
         while let Some((number, line)) = batch.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = (!line.trim().is_empty())
+            let result = (!line.trim_ascii().is_empty())
                 .then(|| score_line(task, &score.input, line, *number, score.seed));
             done.push((*number, result));
         }
@@ -143,7 +143,8 @@ fn input(path: &Path) -> Outcome<Box<dyn BufRead>> {
     Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
 }
 
-fn score_line(task: &Task, file: &Path, line: &str, number: usize, seed: u32) -> Scored {
+fn score_line(task: &Task, file: &Path, line: &[u8], number: usize, seed: u32) -> Scored {
+    let line = std::str::from_utf8(line).map_err(|error| format!("not UTF-8: {error}"))?;
     let (item, completions) = read_line(file, line, number)?;
     let rollouts: Vec<Rollout> = completions
         .into_iter()

@@ -133,15 +133,25 @@ fn lines_that_are_not_rows() {
     let output = place.path().join("scores.jsonl");
     std::fs::write(
         &input,
-        "{\"id\": \"a\", \"reference\": \"4\", \"completions\": [\"<answer>4</answer>\"]}\n\
+        b"{\"id\": \"a\", \"reference\": \"4\", \"completions\": [\"<answer>4</answer>\"]}\n\
          {\"id\": \"b\", \n\
          \n\
          {\"id\": \"c\", \"reference\": \"4\"}\n\
+         {\"id\": \"\xff\"}\n\
          {\"id\": \"d\", \"reference\": \"4\", \"completions\": [\"<answer>5</answer>\", \"\"]}\n",
     )
     .unwrap();
     Ran::of(omni().args(["score", "math", "--input"]).arg(&input).arg("--output").arg(&output))
-        .fails(2, &["rows.jsonl:2:", "rows.jsonl:4:", "completions", "2 rows, 3 rollouts"]);
+        .fails(
+            2,
+            &[
+                "rows.jsonl:2:",
+                "rows.jsonl:4:",
+                "completions",
+                "rows.jsonl:5:",
+                "2 rows, 3 rollouts",
+            ],
+        );
     let lines: Vec<serde_json::Value> = std::fs::read_to_string(&output)
         .unwrap()
         .lines()
