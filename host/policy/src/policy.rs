@@ -58,13 +58,20 @@ pub struct Sampling {
     pub top_p: f32,
     /// Longest completion, the end-of-sequence token included.
     pub max_new_tokens: usize,
-    /// Record the kept set of every token.
+    /// Record the kept set of every token, where top-k or top-p cuts any off.
     pub record_kept: bool,
 }
 
 impl Default for Sampling {
     fn default() -> Self {
         Self { temperature: 1.0, top_k: None, top_p: 1.0, max_new_tokens: 256, record_kept: false }
+    }
+}
+
+impl Sampling {
+    /// Whether some of `vocabulary` tokens are cut off before drawing.
+    pub(crate) fn truncates(&self, vocabulary: usize) -> bool {
+        self.top_k.is_some_and(|k| (k as usize) < vocabulary) || self.top_p < 1.0
     }
 }
 
@@ -87,7 +94,8 @@ pub struct Generated {
     pub tokens: Vec<u32>,
     /// True when an end-of-sequence token ended it, false when the length limit did.
     pub stopped: bool,
-    /// One set for each token when [`Sampling::record_kept`] was asked for.
+    /// One set for each token when [`Sampling::record_kept`] was asked for and tokens were cut off;
+    /// without it the whole vocabulary was kept.
     pub kept: Option<Vec<KeptSet>>,
 }
 

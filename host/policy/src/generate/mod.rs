@@ -7,7 +7,6 @@
 //! the requests: the parts are cut by the requests alone, never by the number of threads.
 
 pub(crate) mod rng;
-pub(crate) mod sampler;
 mod stream;
 
 use std::ops::Range;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::{PLACES, PREFILL_ROWS, PackedNetwork, sampler};
+use super::{PLACES, PREFILL_ROWS, PackedNetwork};
 use crate::backend::{Backend, DecodeRow, Draw, Drawn};
 use crate::model::layout::Layout;
 use crate::model::{Activations, Keep, Network};
@@ -186,7 +186,7 @@ impl<'m, B: Backend> Stream<'m, B> {
     fn records(&self) -> bool {
         self.sampling.record_kept
             && (self.sampling.temperature == 0.0
-                || sampler::truncates(self.sampling, self.network.config.vocab_size))
+                || self.sampling.truncates(self.network.config.vocab_size))
     }
 
     /// Runs prompts through the model: their keys and values into the cache, the logits after

@@ -100,6 +100,7 @@ impl<R: Real> Cache<R> {
         let heads = self.heads;
         let sharing = heads.queries / heads.keys;
         let width = sharing * heads.dim;
+        let scale = R::from_f64(1.0 / (heads.dim as f64).sqrt());
         let qkv = qkv.chunks_exact(heads.row());
         for ((row, qkv), out) in rows.iter().zip(qkv).zip(out.chunks_exact_mut(heads.out())) {
             self.sequences[layer][row.sequence].push(heads, qkv);
@@ -110,7 +111,7 @@ impl<R: Real> Cache<R> {
             let queries = qkv.chunks_exact(width);
             for (head, (q, out)) in queries.zip(out.chunks_exact_mut(width)).enumerate() {
                 for (q, out) in q.chunks_exact(heads.dim).zip(out.chunks_exact_mut(heads.dim)) {
-                    attend_one(heads, head, q, out, parts, scores);
+                    attend_one(heads, head, scale, q, out, parts, scores);
                 }
             }
         }
@@ -123,12 +124,12 @@ simd_fn! {
     fn attend_one<R>(
         heads: Heads,
         head: usize,
+        scale: R,
         q: &'a [R],
         out: &'a mut [R],
         parts: [&'a Pages<R>; 2],
         scores: &'a mut [R],
     ) {
-        let scale = R::from_f64(1.0 / (heads.dim as f64).sqrt());
         let mut most = [R::NEG_INFINITY; PAGE];
         let pages = || parts.into_iter().flat_map(|p| p.head(heads, head));
         for ((keys, _, tokens), scores) in pages().zip(scores.chunks_exact_mut(PAGE)) {
@@ -152,14 +153,30 @@ simd_fn! {
             }
         }
         let inverse = R::ONE / total.into_iter().sum();
-        out.fill(R::ZERO);
-        for ((_, values, tokens), scores) in pages().zip(scores.chunks_exact(PAGE)) {
-            for (value, &p) in values.chunks_exact(heads.dim).zip(scores).take(tokens) {
-                for (out, &v) in out.iter_mut().zip(value) {
-                    *out = v.mul_add(p, *out);
+        // A stretch of the output stays in registers while all tokens pass.
+        let (stretches, rest) = out.as_chunks_mut::<PAGE>();
+        let done = stretches.len() * PAGE;
+        for (n, out) in stretches.iter_mut().enumerate() {
+            let mut sum = [R::ZERO; PAGE];
+            for ((_, values, tokens), scores) in pages().zip(scores.chunks_exact(PAGE)) {
+                for (value, &p) in values.chunks_exact(heads.dim).zip(scores).take(tokens) {
+                    for (sum, &v) in sum.iter_mut().zip(&value[n * PAGE..(n + 1) * PAGE]) {
+                        *sum = v.mul_add(p, *sum);
+                    }
                 }
             }
+            for (out, sum) in out.iter_mut().zip(sum) {
+                *out = sum * inverse;
+            }
         }
-        out.iter_mut().for_each(|x| *x *= inverse);
+        for (n, out) in rest.iter_mut().enumerate() {
+            let mut sum = R::ZERO;
+            for ((_, values, tokens), scores) in pages().zip(scores.chunks_exact(PAGE)) {
+                for (value, &p) in values.chunks_exact(heads.dim).zip(scores).take(tokens) {
+                    sum = value[done + n].mul_add(p, sum);
+                }
+            }
+            *out = sum * inverse;
+        }
     }
 }

@@ -8,6 +8,7 @@ mod exec;
 mod gemm;
 mod head;
 mod rows;
+mod sampler;
 mod simd;
 
 use std::ops::Range;
@@ -16,7 +17,6 @@ use super::{
     AdamWStep, AttentionForward, Backend, DecodeRow, Draw, Drawn, HeadStats, Heads, Linear,
     Predictions,
 };
-use crate::generate::sampler;
 use crate::model::layout::Layout;
 use crate::real::Real;
 use crate::{PolicyError, Sampling};

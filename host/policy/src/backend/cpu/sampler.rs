@@ -5,8 +5,9 @@
 //! token is then the inverse of the kept tokens' distribution function at one uniform number, with
 //! tokens in the order of their ids.
 
-use super::rng;
+use super::simd::{LANES, simd_fn};
 use crate::backend::{Draw, Drawn};
+use crate::generate::rng;
 use crate::policy::KeptSet;
 use crate::real::Real;
 use crate::{PolicyError, Sampling};
@@ -14,13 +15,8 @@ use crate::{PolicyError, Sampling};
 /// Tokens of a block of the distribution function.
 const BLOCK: usize = 64;
 
-/// Whether some tokens are cut off before drawing.
-pub(crate) fn truncates(sampling: &Sampling, vocabulary: usize) -> bool {
-    sampling.top_k.is_some_and(|k| (k as usize) < vocabulary) || sampling.top_p < 1.0
-}
-
 /// Draws from one row, which is overwritten.
-pub(crate) fn draw<R: Real>(
+pub(super) fn draw<R: Real>(
     sampling: &Sampling,
     draw: Draw,
     logits: &mut [R],
@@ -32,7 +28,7 @@ pub(crate) fn draw<R: Real>(
     }
     let inverse = R::from_f64(1.0 / f64::from(sampling.temperature));
     let u = rng::uniform(draw);
-    if !truncates(sampling, logits.len()) {
+    if !sampling.truncates(logits.len()) {
         exponentials(logits, most, inverse);
         return Ok(Drawn { token: invert(logits, u), kept: None });
     }
@@ -45,18 +41,27 @@ pub(crate) fn draw<R: Real>(
 
 /// The greatest logit and its first place.
 fn most_likely<R: Real>(logits: &[R]) -> Result<(u32, R), PolicyError> {
-    let mut best = (0, R::NEG_INFINITY);
-    let mut usable = true;
-    for (id, &x) in logits.iter().enumerate() {
-        usable &= x.is_finite();
-        if x > best.1 {
-            best = (id, x);
+    let (most, nothing) = scan(logits);
+    match logits.iter().position(|&x| x == most) {
+        Some(best) if nothing == R::ZERO => Ok((best as u32, most)),
+        _ => Err(PolicyError::NotFiniteLogits),
+    }
+}
+
+simd_fn! {
+    /// The greatest logit, and the sum of all times 0: NaN if one of them is not finite.
+    fn scan<R>(logits: &'a [R]) -> (R, R) {
+        let (mut most, mut nothing) = ([R::NEG_INFINITY; LANES], [R::ZERO; LANES]);
+        let chunks = logits.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for chunk in chunks.chain(std::iter::once(rest)) {
+            for ((most, nothing), &x) in most.iter_mut().zip(&mut nothing).zip(chunk) {
+                *most = most.max(x);
+                *nothing = x.mul_add(R::ZERO, *nothing);
+            }
         }
+        (most.into_iter().fold(R::NEG_INFINITY, R::max), nothing.into_iter().sum())
     }
-    if !usable || logits.is_empty() {
-        return Err(PolicyError::NotFiniteLogits);
-    }
-    Ok((best.0 as u32, best.1))
 }
 
 /// The ids that top-k and top-p keep, ascending.
@@ -92,19 +97,13 @@ fn truncate<R: Real>(sampling: &Sampling, logits: &[R], most: R, inverse: R) -> 
     ids
 }
 
-/// `x ← e^((x − most) · inverse)`
-fn exponentials<R: Real>(logits: &mut [R], most: R, inverse: R) {
-    struct Call<'a, R>(&'a mut [R], R, R);
-    impl<R: Real> pulp::WithSimd for Call<'_, R> {
-        type Output = ();
-        #[inline(always)]
-        fn with_simd<S: pulp::Simd>(self, _: S) {
-            for x in self.0 {
-                *x = ((*x - self.1) * self.2).exp();
-            }
+simd_fn! {
+    /// `x ← e^((x − most) · inverse)`
+    fn exponentials<R>(logits: &'a mut [R], most: R, inverse: R) {
+        for x in logits {
+            *x = ((*x - most) * inverse).exp();
         }
     }
-    pulp::Arch::new().dispatch(Call(logits, most, inverse));
 }
 
 /// The first index whose cumulated weight exceeds `u` of the total; weights that are 0 are never
