@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use omni_policy::{BpeConfig, CpuPolicy, ModelConfig, Policy as _, Tokenizer};
-use omni_train::config::{ModelShape, TokenizerSettings};
 use omni_train::{Warmup, WarmupConfig, corpus, warmup};
 
 use crate::args::{Arguments, Warmup as Options};
@@ -84,8 +83,8 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Outcome<()> {
 
 /// A new model with a tokenizer trained on the demonstrations.
 fn fresh(config: &WarmupConfig, problems: &Sources) -> Outcome<(CpuPolicy, Tokenizer)> {
-    let shape = config.model.clone().unwrap_or_else(ModelShape::default);
-    let settings = config.tokenizer.clone().unwrap_or_else(TokenizerSettings::default);
+    let shape = config.model.clone().unwrap_or_default();
+    let settings = config.tokenizer.clone().unwrap_or_default();
     let texts = corpus(config, problems).map_err(run::train_fault)?;
     let bpe = BpeConfig { vocab_size: settings.vocab_size, ..BpeConfig::default() };
     let tokenizer = Tokenizer::train_bpe(texts.into_iter(), &bpe).map_err(run::policy_fault)?;

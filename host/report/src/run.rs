@@ -117,6 +117,9 @@ fn before_and_after(body: &mut String, events: &[Event]) {
     let _ = write!(body, "<p class=\"note\">{}</p>", escape(&summary.caption()));
 }
 
+/// A curve's name, and what it takes of a step.
+type Line<'a> = (&'a str, fn(&StepEvent) -> f64);
+
 /// What a curve takes of a task's step.
 type Pick<'a> = &'a dyn Fn(&TaskStep) -> Option<f64>;
 
@@ -161,18 +164,17 @@ fn curves(body: &mut String, events: &[Event], steps: &[&StepEvent], tasks: &[St
     let by_task = |title: &str, y: &str, include: &[f64], pick: Pick<'_>| {
         by_task(steps, tasks, title, y, include, pick)
     };
-    let overall =
-        |title: &str, y: &str, include: &[f64], lines: &[(&str, fn(&StepEvent) -> f64)]| {
-            let series = lines
-                .iter()
-                .map(|(name, pick)| Series {
-                    name: (*name).to_owned(),
-                    points: steps.iter().map(|step| (step.step as f64, pick(step))).collect(),
-                    marks: false,
-                })
-                .collect();
-            step_chart(title, y, include, series)
-        };
+    let overall = |title: &str, y: &str, include: &[f64], lines: &[Line<'_>]| {
+        let series = lines
+            .iter()
+            .map(|(name, pick)| Series {
+                name: (*name).to_owned(),
+                points: steps.iter().map(|step| (step.step as f64, pick(step))).collect(),
+                marks: false,
+            })
+            .collect();
+        step_chart(title, y, include, series)
+    };
     let mut charts = vec![
         rewards(steps, tasks),
         held_out(events, tasks),

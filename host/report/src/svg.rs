@@ -102,7 +102,7 @@ impl Chart {
             // Names are of about this width at this size; no font is measured.
             x += 36.0 + 7.5 * series.name.chars().count() as f64;
         }
-        let _ = write!(out, "<g transform=\"translate(0 {band})\">{drawn}</g></svg>\n");
+        let _ = writeln!(out, "<g transform=\"translate(0 {band})\">{drawn}</g></svg>");
         out
     }
 
