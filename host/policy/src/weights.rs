@@ -1,10 +1,11 @@
 //! Weights from and to safetensors files, whole or sharded, and the optimizer's state.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use half::{bf16, f16};
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 
 use crate::arena::{Arena, Parameter};
@@ -144,8 +145,8 @@ pub(crate) fn write(
     values: &[f32],
     stored: StoredType,
 ) -> Result<(), PolicyError> {
-    let bytes: Vec<u8> = match stored {
-        StoredType::F32 => values.iter().flat_map(|x| x.to_le_bytes()).collect(),
+    let bytes: Cow<'_, [u8]> = match stored {
+        StoredType::F32 => little_endian(values),
         StoredType::Bf16 => values.iter().flat_map(|&x| bf16::from_f32(x).to_le_bytes()).collect(),
         StoredType::F16 => values.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect(),
     };
@@ -182,13 +183,19 @@ fn store(
     tensors: Vec<(String, TensorView<'_>)>,
     metadata: HashMap<String, String>,
 ) -> Result<(), PolicyError> {
-    safetensors::serialize_to_file(tensors, Some(metadata), path).map_err(|e| match e {
-        SafeTensorError::IoError(e) => PolicyError::write(path, e),
-        e => PolicyError::weights(path, format!("cannot be written: {e}")),
-    })?;
-    std::fs::File::open(path)
-        .and_then(|file| file.sync_all())
-        .map_err(|e| PolicyError::write(path, e))
+    // Not the crate's own writer: it makes files that only their owner can read.
+    let bytes = safetensors::serialize(tensors, Some(metadata))
+        .map_err(|e| PolicyError::weights(path, format!("cannot be written: {e}")))?;
+    files::write_synced(path, &bytes)
+}
+
+/// Little-endian bytes, without a copy where memory already holds them so.
+fn little_endian(values: &[f32]) -> Cow<'_, [u8]> {
+    if cfg!(target_endian = "little") {
+        Cow::Borrowed(bytemuck::cast_slice(values))
+    } else {
+        Cow::Owned(values.iter().flat_map(|x| x.to_le_bytes()).collect())
+    }
 }
 
 /// First and second moments of the whole arena, and the number of steps taken.
@@ -204,8 +211,7 @@ const STEPS: &str = "step";
 
 /// Writes moments, synced.
 pub(crate) fn write_moments(path: &Path, moments: &Moments) -> Result<(), PolicyError> {
-    let bytes = |x: &[f32]| x.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
-    let (first, second) = (bytes(&moments.first), bytes(&moments.second));
+    let (first, second) = (little_endian(&moments.first), little_endian(&moments.second));
     let steps = moments.steps.to_le_bytes();
     let tensors = vec![
         (FIRST.to_owned(), view(path, Dtype::F32, &[moments.first.len()], &first)?),

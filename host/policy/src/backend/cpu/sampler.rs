@@ -144,3 +144,78 @@ fn invert<R: Real>(weights: &[R], u: f64) -> u32 {
     }
     last as u32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sampling(temperature: f32, top_k: Option<u32>, top_p: f32) -> Sampling {
+        Sampling { temperature, top_k, top_p, max_new_tokens: 1, record_kept: true }
+    }
+
+    fn kept(logits: &[f64], sampling: &Sampling) -> Vec<u32> {
+        let at = Draw { seed: 1, sample: 2, position: 3 };
+        let drawn = draw(sampling, at, &mut logits.to_vec()).unwrap();
+        let ids = drawn.kept.unwrap().ids.to_vec();
+        assert!(ids.contains(&drawn.token));
+        ids
+    }
+
+    #[test]
+    fn ties_with_the_last_of_top_k_are_kept() {
+        let logits = [1.0, 2.0, 0.5, 1.0, 1.0];
+        assert_eq!(kept(&logits, &sampling(1.0, Some(1), 1.0)), [1]);
+        assert_eq!(kept(&logits, &sampling(1.0, Some(2), 1.0)), [0, 1, 3, 4]);
+    }
+
+    #[test]
+    fn top_p_keeps_the_smallest_set_that_reaches_it() {
+        // Masses 0.5, 0.25, 0.125, 0.125.
+        let logits = [0.125_f64, 0.5, 0.125, 0.25].map(f64::ln);
+        for (p, want) in [(1e-6, vec![1]), (0.4, vec![1]), (0.6, vec![1, 3]), (0.8, vec![0, 1, 3])]
+        {
+            assert_eq!(kept(&logits, &sampling(1.0, None, p)), want);
+        }
+        // After top-k the masses are 2/3 and 1/3.
+        assert_eq!(kept(&logits, &sampling(1.0, Some(2), 0.6)), [1]);
+        // A high temperature flattens them.
+        assert_eq!(kept(&logits, &sampling(100.0, None, 0.6)), [0, 1, 3]);
+    }
+
+    #[test]
+    fn greedy_takes_the_first_of_equals() {
+        assert_eq!(kept(&[0.0, 3.0, 3.0], &sampling(0.0, Some(2), 0.5)), [1]);
+    }
+
+    #[test]
+    fn logits_that_are_not_finite_are_an_error() {
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            for len in [1, 17, 40] {
+                let mut logits = vec![0.0; len];
+                logits[len - 1] = bad;
+                let at = Draw { seed: 0, sample: 0, position: 0 };
+                let drawn = draw(&sampling(1.0, None, 1.0), at, &mut logits);
+                assert!(matches!(drawn, Err(PolicyError::NotFiniteLogits)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_distribution_function_is_inverted() {
+        // Goals well within a weight, so that no rounding decides.
+        let weights: Vec<f64> = (0..200).map(|i| f64::from(i % 3)).collect();
+        let total: f64 = weights.iter().sum();
+        for n in 0..total as u32 {
+            for within in [0.25, 0.75] {
+                let goal = f64::from(n) + within;
+                let mut before = 0.0;
+                let want = weights.iter().position(|w| {
+                    before += w;
+                    before > goal
+                });
+                assert_eq!(Some(invert(&weights, goal / total) as usize), want);
+            }
+        }
+        assert_eq!(invert(&[0.0, 1.0, 0.0], 1.0 - 1e-16), 1);
+    }
+}
