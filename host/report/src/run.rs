@@ -325,13 +325,16 @@ fn outputs(body: &mut String, samples: &[Sample], tasks: &[String]) {
         let mut of_task: Vec<&Sample> =
             samples.iter().filter(|sample| &sample.task == task).collect();
         of_task.sort_by_key(|sample| sample.step);
-        let Some(first) = of_task.first() else {
+        if of_task.is_empty() {
             continue;
-        };
+        }
         let _ = write!(body, "<h3>{}</h3>", escape(task));
-        one_sample(body, first);
-        if let Some(last) = of_task.last().filter(|_| of_task.len() > 1) {
-            one_sample(body, last);
+        // What it wrote at the beginning and the end of training, and at the last evaluation.
+        let training = || of_task.iter().filter(|sample| sample.purpose == "train");
+        let held_out = of_task.iter().rfind(|sample| sample.purpose != "train");
+        let chosen = [training().next(), training().next_back().filter(|_| training().count() > 1)];
+        for sample in chosen.into_iter().chain([held_out]).flatten() {
+            one_sample(body, sample);
         }
     }
 }
