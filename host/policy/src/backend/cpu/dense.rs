@@ -8,6 +8,8 @@ use crate::real::Real;
 
 /// Rows of a forward block: enough to repay packing the weights.
 const ROWS: usize = 256;
+/// Terms of a sum that `gemm` adds up in one go for matrices of any size.
+const TERMS: usize = 512;
 
 /// Weights transposed to `[inputs, outputs]`, which the product reads without packing, and biases.
 #[derive(Debug)]
@@ -30,10 +32,39 @@ impl<R: Real> PackedLinear<R> {
         Self { layer, transposed, bias: bias.to_vec() }
     }
 
-    /// `out = residual + x Wᵀ + b` for the few rows of a decoding step.
+    /// `out = residual + x Wᵀ + b` for the few rows of a decoding step. A row's result does not
+    /// depend on the rows beside it, nor on their number: sums run over [`TERMS`] terms at a time,
+    /// which the product never cuts further, and a single row, for which it has a way of its own,
+    /// is made two.
     pub(super) fn apply(&self, exec: Exec, out: &mut [R], x: &[R], residual: Option<&[R]>) {
-        let weights = Mat::new(&self.transposed, self.layer.outputs);
-        forward(exec, self.layer, out, x, weights, &self.bias, residual);
+        let Linear { inputs, outputs, bias } = self.layer;
+        let product = |out: &mut [R], x: &[R]| {
+            let rows = out.len() / outputs;
+            for first in (0..inputs).step_by(TERMS) {
+                let size = (rows, outputs, TERMS.min(inputs - first));
+                let weights = Mat::new(&self.transposed[first * outputs..], outputs);
+                let add = first > 0 || residual.is_some();
+                gemm(size, (out, outputs), add, Mat::new(&x[first..], inputs), weights);
+            }
+        };
+        exec.blocks(out, ROWS * outputs, |n, out| {
+            let rows = out.len() / outputs;
+            let first = n * ROWS;
+            if let Some(residual) = residual {
+                out.copy_from_slice(&residual[first * outputs..][..out.len()]);
+            }
+            let x = &x[first * inputs..][..rows * inputs];
+            if rows == 1 {
+                let mut twice = out.repeat(2);
+                product(&mut twice, &x.repeat(2));
+                out.copy_from_slice(&twice[..outputs]);
+            } else {
+                product(out, x);
+            }
+            if bias {
+                out.chunks_exact_mut(outputs).for_each(|row| add(row, &self.bias));
+            }
+        });
     }
 }
 
@@ -46,20 +77,9 @@ pub(super) fn linear<R: Real>(
     params: &[R],
     residual: Option<&[R]>,
 ) {
-    let (weights, bias) = params.split_at(layer.inputs * layer.outputs);
-    forward(exec, layer, out, x, Mat::new(weights, layer.inputs).t(), bias, residual);
-}
-
-/// `weights` is `[inputs, outputs]`.
-fn forward<R: Real>(
-    exec: Exec,
-    Linear { inputs, outputs, bias: has_bias }: Linear,
-    out: &mut [R],
-    x: &[R],
-    weights: Mat<'_, R>,
-    bias: &[R],
-    residual: Option<&[R]>,
-) {
+    let Linear { inputs, outputs, bias: has_bias } = layer;
+    let (weights, bias) = params.split_at(inputs * outputs);
+    let weights = Mat::new(weights, inputs).t();
     exec.blocks(out, ROWS * outputs, |n, out| {
         let rows = out.len() / outputs;
         let first = n * ROWS;
@@ -131,6 +151,40 @@ simd_fn! {
     pub(super) fn add<R>(y: &'a mut [R], x: &'a [R]) {
         for (y, &x) in y.iter_mut().zip(x) {
             *y += x;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What generation's independence of its batches rests on.
+    #[test]
+    fn a_packed_row_does_not_depend_on_the_rows_beside_it() {
+        for (inputs, outputs) in [(64, 128), (352, 128), (700, 64), (1500, 300), (4864, 896)] {
+            let layer = Linear { inputs, outputs, bias: true };
+            let number = |i: usize| ((i * 2_654_435_761) % 1013) as f32 / 506.0 - 1.0;
+            let params: Vec<f32> = (0..outputs * (inputs + 1)).map(number).collect();
+            let x: Vec<f32> = (0..300 * inputs).map(|i| number(i + 7)).collect();
+            let packed = PackedLinear::new(layer, &params);
+            let mut all = vec![0.0; 300 * outputs];
+            packed.apply(Exec::Serial, &mut all, &x, None);
+            for rows in [1, 2, 3, 5, 8, 31, 32, 64, 65] {
+                for first in [0, 7] {
+                    let mut some = vec![0.0; rows * outputs];
+                    packed.apply(
+                        Exec::Serial,
+                        &mut some,
+                        &x[first * inputs..][..rows * inputs],
+                        None,
+                    );
+                    assert!(
+                        some == all[first * outputs..][..rows * outputs],
+                        "{rows} rows from {first}, {inputs} to {outputs}"
+                    );
+                }
+            }
         }
     }
 }
