@@ -16,6 +16,9 @@ const VERSION: &str = "@0.1.0";
 /// Interfaces that hold only types cost nothing and do not count.
 pub(crate) fn check(wanted: &str, kind: Kind, bytes: &[u8]) -> Result<(), PackError> {
     let wrong = |message: String| PackError::Component { wanted: wanted.to_owned(), message };
+    if bytes.get(..8) == Some(b"\0asm\x01\0\0\0") {
+        return Err(wrong("is a core WASM module, not a component".to_owned()));
+    }
     let decoded = wit_component::decode(bytes)
         .map_err(|error| wrong(format!("is no WASM component: {error:#}")))?;
     let DecodedWasm::Component(resolve, world) = decoded else {
@@ -40,7 +43,9 @@ pub(crate) fn check(wanted: &str, kind: Kind, bytes: &[u8]) -> Result<(), PackEr
     let exports: Vec<_> = world.exports.keys().map(|key| name(&resolve, key)).collect();
     if !exports.contains(&export) {
         let has = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
-        return Err(wrong(format!("is to be a {kind} and so to export {export}; it exports {has}")));
+        return Err(wrong(format!(
+            "is to be a {kind} and so to export {export}; it exports {has}"
+        )));
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ mod pack;
 pub mod rows;
 mod set;
 mod suggest;
+mod task;
 mod template;
 
 pub use build::{BuildOptions, BuildReport, build};
@@ -26,11 +27,12 @@ pub use digest::sha256_file;
 pub use error::PackError;
 pub use lock::Lock;
 pub use manifest::{
-    ComponentEntry, DataEntry, JudgeEntry, JudgeWith, Kind, Limits, Manifest, PackInfo, ProgramLimits, RewardEntry,
-    RustSource, Source, TaskEntry, TaskSource,
+    ComponentEntry, DataEntry, JudgeEntry, JudgeWith, Kind, Limits, Manifest, PackInfo,
+    ProgramLimits, RewardEntry, RustSource, Source, TaskEntry, TaskSource,
 };
 pub use pack::Pack;
 pub use rows::{Row, RowMessage};
-pub use set::{Component, ItemSource, JudgeUse, PackSet, RewardUse, Task};
+pub use set::PackSet;
 pub use suggest::did_you_mean;
+pub use task::{Component, ItemSource, JudgeUse, RewardUse, Task};
 pub use template::Template;

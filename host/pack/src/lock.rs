@@ -57,7 +57,8 @@ impl Lock {
     /// When a file cannot be read.
     pub fn differences(&self, dir: &Path) -> Result<Vec<String>, PackError> {
         let now = Self::compute(dir, &self.name, &self.version)?;
-        let changed = self.files.iter().filter(|(path, digest)| now.files.get(*path) != Some(digest));
+        let changed =
+            self.files.iter().filter(|(path, digest)| now.files.get(*path) != Some(digest));
         let extra = now.files.iter().filter(|(path, _)| !self.files.contains_key(*path));
         let mut paths: Vec<_> = changed.chain(extra).map(|(path, _)| path.clone()).collect();
         paths.sort();

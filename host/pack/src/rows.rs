@@ -86,9 +86,7 @@ pub fn parse(
         Some(_) => return Err(wrong("data", "wants an object".to_owned())),
     };
     let messages = match template {
-        Some(template) => {
-            template.render(&value).map_err(|error| wrong("", error.to_string()))?
-        }
+        Some(template) => template.render(&value).map_err(|error| wrong("", error.to_string()))?,
         None => {
             if let Some(key) = row.keys().find(|key| !KEYS.contains(&key.as_str())) {
                 let help = crate::did_you_mean(key, KEYS);

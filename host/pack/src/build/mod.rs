@@ -190,7 +190,11 @@ fn job<'a>(
     Ok(Job { pack, entry, digest, artifact, compiled: false })
 }
 
-fn compile(jobs: &mut [Job<'_>], tools: &Tools, options: &BuildOptions<'_>) -> Result<(), PackError> {
+fn compile(
+    jobs: &mut [Job<'_>],
+    tools: &Tools,
+    options: &BuildOptions<'_>,
+) -> Result<(), PackError> {
     let mut crates = Vec::new();
     for job in jobs.iter_mut().filter(|job| !job.artifact.is_file()) {
         match &job.entry.source {

@@ -114,10 +114,8 @@ impl Compiler {
                 let name = format!("{}.wasm", found.library);
                 let core = guests.join(TARGET).join("release").join(name);
                 let module = std::fs::read(&core).map_err(PackError::io("read", &core))?;
-                let component = seal(&module).map_err(|message| PackError::Component {
-                    wanted: job.name(),
-                    message,
-                })?;
+                let component = seal(&module)
+                    .map_err(|message| PackError::Component { wanted: job.name(), message })?;
                 job.finish(&component)?;
             }
         }
