@@ -10,11 +10,7 @@ use crate::error::{Error, Result};
 /// `invalid-input` with the key or the place in the text when it does not fit `T`.
 #[track_caller]
 pub fn read<T: DeserializeOwned>(config: &str) -> Result<T> {
-    let text = if config.trim().is_empty() {
-        "{}"
-    } else {
-        config
-    };
+    let text = if config.trim().is_empty() { "{}" } else { config };
     match serde_json::from_str(text) {
         Ok(config) => Ok(config),
         Err(error) => Err(Error::invalid_input(format!("`config`: {error}"))),
@@ -35,10 +31,7 @@ mod tests {
     #[test]
     fn empty_is_the_default_and_unknown_keys_are_named() {
         assert_eq!(read::<Config>("").unwrap().extract, "");
-        assert_eq!(
-            read::<Config>(r#"{"extract": "auto"}"#).unwrap().extract,
-            "auto"
-        );
+        assert_eq!(read::<Config>(r#"{"extract": "auto"}"#).unwrap().extract, "auto");
         let error = read::<Config>(r#"{"extrct": "auto"}"#).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidInput);
         assert!(error.message().contains("`extrct`"), "{error}");

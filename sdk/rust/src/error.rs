@@ -53,33 +53,21 @@ impl Error {
     #[track_caller]
     fn at(kind: ErrorKind, message: String) -> Self {
         let here = Location::caller();
-        Self {
-            kind,
-            message,
-            place: format!("{}:{}", here.file(), here.line()),
-        }
+        Self { kind, message, place: format!("{}:{}", here.file(), here.line()) }
     }
 
     /// An error whose place would tell nothing.
     #[cfg(target_family = "wasm")]
     #[allow(dead_code, reason = "not every kind needs it")]
     pub(crate) fn placeless(kind: ErrorKind, message: &str) -> Self {
-        Self {
-            kind,
-            message: message.to_owned(),
-            place: String::new(),
-        }
+        Self { kind, message: message.to_owned(), place: String::new() }
     }
 
     /// Message and place, as the host gets to see it.
     #[cfg(target_family = "wasm")]
     #[allow(dead_code, reason = "not every kind needs it")]
     pub(crate) fn report(&self) -> String {
-        if self.place.is_empty() {
-            self.message.clone()
-        } else {
-            self.to_string()
-        }
+        if self.place.is_empty() { self.message.clone() } else { self.to_string() }
     }
 
     /// Whose fault it is.

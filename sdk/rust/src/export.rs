@@ -11,12 +11,7 @@ macro_rules! export {
         $crate::__export!(task, $crate::task::Task, __export_task_plugin, $plugin);
     };
     (reward $plugin:ty) => {
-        $crate::__export!(
-            reward,
-            $crate::reward::Reward,
-            __export_reward_plugin,
-            $plugin
-        );
+        $crate::__export!(reward, $crate::reward::Reward, __export_reward_plugin, $plugin);
     };
     (judge $plugin:ty) => {
         $crate::__export!(judge, $crate::judge::Judge, __export_judge_plugin, $plugin);

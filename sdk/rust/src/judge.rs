@@ -44,9 +44,7 @@ pub trait Judge: DeserializeOwned {
     /// When the comparison cannot be judged at all.
     fn compare(&self, comparison: &Comparison) -> Result<Verdict> {
         let _ = comparison;
-        Err(Error::unsupported(
-            "this judge writes neither `compare` nor `decide`",
-        ))
+        Err(Error::unsupported("this judge writes neither `compare` nor `decide`"))
     }
 
     /// Decides, or asks a model first.
@@ -56,9 +54,7 @@ pub trait Judge: DeserializeOwned {
     /// rather [`Verdict::Undecided`].
     fn decide(&self, comparisons: &[Comparison], answers: &[Answer], seed: u32) -> Result<Turn> {
         let _ = (answers, seed);
-        let verdicts = comparisons
-            .iter()
-            .map(|comparison| self.compare(comparison));
+        let verdicts = comparisons.iter().map(|comparison| self.compare(comparison));
         Ok(Turn::Done(verdicts.collect::<Result<_>>()?))
     }
 }

@@ -73,18 +73,12 @@ pub struct Component {
 impl Component {
     /// A component with a score.
     pub fn scored(name: impl Into<String>, score: f64) -> Self {
-        Self {
-            name: name.into(),
-            value: Value::Scored(score),
-        }
+        Self { name: name.into(), value: Value::Scored(score) }
     }
 
     /// A component that could not be computed: the system's fault, not the policy's.
     pub fn undefined(name: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            value: Value::Undefined(reason.into()),
-        }
+        Self { name: name.into(), value: Value::Undefined(reason.into()) }
     }
 }
 
@@ -114,9 +108,7 @@ pub trait Reward: DeserializeOwned {
     /// When the item cannot be scored at all.
     fn rollout(&self, item: &Item, rollout: &Rollout) -> Result<Vec<Component>> {
         let _ = (item, rollout);
-        Err(Error::unsupported(
-            "this reward writes neither `rollout` nor `score`",
-        ))
+        Err(Error::unsupported("this reward writes neither `rollout` nor `score`"))
     }
 
     /// Scores a group, or asks the host for what it needs to.
@@ -126,10 +118,7 @@ pub trait Reward: DeserializeOwned {
     /// rather given [`Component::undefined`].
     fn score(&self, group: &Group, replies: &[Reply]) -> Result<Turn> {
         let _ = replies;
-        let scores = group
-            .rollouts
-            .iter()
-            .map(|rollout| self.rollout(&group.item, rollout));
+        let scores = group.rollouts.iter().map(|rollout| self.rollout(&group.item, rollout));
         Ok(Turn::Done(scores.collect::<Result<_>>()?))
     }
 }

@@ -22,10 +22,7 @@ impl Rng {
     /// The generator of this seed.
     pub fn new(seed: u64) -> Self {
         let mut state = seed;
-        let mut rng = Self {
-            state: splitmix(&mut state),
-            increment: splitmix(&mut state) | 1,
-        };
+        let mut rng = Self { state: splitmix(&mut state), increment: splitmix(&mut state) | 1 };
         rng.next_u32();
         rng
     }
@@ -46,9 +43,7 @@ impl Rng {
     /// Any 32 bits.
     pub fn next_u32(&mut self) -> u32 {
         let old = self.state;
-        self.state = old
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(self.increment);
+        self.state = old.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(self.increment);
         let shifted = (((old >> 18) ^ old) >> 27) as u32;
         shifted.rotate_right((old >> 59) as u32)
     }
@@ -129,10 +124,7 @@ mod tests {
     fn the_sequence_of_a_seed_is_fixed() {
         let mut rng = Rng::new(7);
         let drawn: Vec<_> = (0..4).map(|_| rng.next_u32()).collect();
-        assert_eq!(
-            drawn,
-            [3_838_155_060, 2_654_996_221, 640_684_013, 3_374_173_341]
-        );
+        assert_eq!(drawn, [3_838_155_060, 2_654_996_221, 640_684_013, 3_374_173_341]);
     }
 
     #[test]
@@ -150,10 +142,7 @@ mod tests {
         for _ in 0..6_000 {
             counts[(rng.range(-2, 3) + 2) as usize] += 1;
         }
-        assert!(
-            counts.iter().all(|count| (850..1150).contains(count)),
-            "{counts:?}"
-        );
+        assert!(counts.iter().all(|count| (850..1150).contains(count)), "{counts:?}");
         assert_eq!(rng.range(4, 4), 4);
         assert_eq!(rng.range(4, 1), 4);
         rng.range(i64::MIN, i64::MAX);

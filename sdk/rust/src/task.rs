@@ -18,18 +18,12 @@ pub struct Split {
 impl Split {
     /// A split that never runs out.
     pub fn endless(name: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            items: None,
-        }
+        Self { name: name.into(), items: None }
     }
 
     /// A split of so many items.
     pub fn of(name: impl Into<String>, items: u32) -> Self {
-        Self {
-            name: name.into(),
-            items: Some(items),
-        }
+        Self { name: name.into(), items: Some(items) }
     }
 }
 
@@ -61,9 +55,7 @@ pub trait Task: DeserializeOwned {
                 known.join(", ")
             )));
         };
-        let end = offset
-            .saturating_add(limit)
-            .min(found.items.unwrap_or(u32::MAX));
+        let end = offset.saturating_add(limit).min(found.items.unwrap_or(u32::MAX));
         (offset..end).map(|index| self.item(split, index)).collect()
     }
 }

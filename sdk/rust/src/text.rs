@@ -27,9 +27,7 @@ pub fn answer_as_written(text: &str) -> Option<&str> {
                 break;
             };
             let inner = &body[..close];
-            let start = inner
-                .rfind("<answer>")
-                .map_or(0, |again| again + "<answer>".len());
+            let start = inner.rfind("<answer>").map_or(0, |again| again + "<answer>".len());
             last = Some(&inner[start..]);
             rest = &body[close + "</answer>".len()..];
         }
@@ -102,10 +100,7 @@ pub fn has_format(text: &str) -> bool {
 
 /// How many of the four markers stand exactly once.
 pub fn tag_count(text: &str) -> u32 {
-    MARKERS
-        .iter()
-        .map(|marker| u32::from(text.matches(marker).count() == 1))
-        .sum()
+    MARKERS.iter().map(|marker| u32::from(text.matches(marker).count() == 1)).sum()
 }
 
 /// What stands in the last `\boxed{…}` (or `\fbox{…}`) outside of thinking,
@@ -165,10 +160,7 @@ pub fn fences(text: &str) -> Vec<Fence<'_>> {
                 open = Some((&bare[..ticks], at + line.len(), bare[ticks..].trim()));
             }
             Some((fence, start, language)) if ticks >= fence.len() && bare.len() == ticks => {
-                found.push(Fence {
-                    language,
-                    code: &text[start..at],
-                });
+                found.push(Fence { language, code: &text[start..at] });
                 open = None;
             }
             _ => {}
@@ -176,10 +168,7 @@ pub fn fences(text: &str) -> Vec<Fence<'_>> {
         at += line.len();
     }
     if let Some((_, start, language)) = open {
-        found.push(Fence {
-            language,
-            code: &text[start..],
-        });
+        found.push(Fence { language, code: &text[start..] });
     }
     found
 }
@@ -193,31 +182,16 @@ mod tests {
         assert_eq!(answer("<think>a</think><answer> 4 </answer>"), Some("4"));
         assert_eq!(answer("<answer>1</answer><answer>2</answer>"), Some("2"));
         assert_eq!(answer("<think><answer>1</answer></think>"), None);
-        assert_eq!(
-            answer("<answer>1</answer><think><answer>2</answer></think>"),
-            Some("1")
-        );
+        assert_eq!(answer("<answer>1</answer><think><answer>2</answer></think>"), Some("1"));
         assert_eq!(answer("<think><answer>1</answer>"), None);
-        assert_eq!(
-            answer("hm <answer>1</answer></think><answer>2</answer>"),
-            Some("2")
-        );
+        assert_eq!(answer("hm <answer>1</answer></think><answer>2</answer>"), Some("2"));
         assert_eq!(answer("hm <answer>1</answer></think> so"), None);
         assert_eq!(answer("<answer>1<answer>2</answer>"), Some("2"));
         assert_eq!(answer("<answer>1</answer><answer>2"), Some("1"));
         assert_eq!(answer("<answer>2"), None);
-        assert_eq!(
-            answer("<answer><think>1</answer></think>"),
-            Some("<think>1")
-        );
-        assert_eq!(
-            answer("<answer>print('</think>')</answer>"),
-            Some("print('</think>')")
-        );
-        assert_eq!(
-            answer("<answer> <think>x</think><answer>2</answer>"),
-            Some("2")
-        );
+        assert_eq!(answer("<answer><think>1</answer></think>"), Some("<think>1"));
+        assert_eq!(answer("<answer>print('</think>')</answer>"), Some("print('</think>')"));
+        assert_eq!(answer("<answer> <think>x</think><answer>2</answer>"), Some("2"));
         assert_eq!(answer(""), None);
     }
 
@@ -244,10 +218,7 @@ mod tests {
 
     #[test]
     fn boxed_is_balanced_and_the_last() {
-        assert_eq!(
-            boxed(r"\boxed{1} and \boxed{\frac{1}{2}}").as_deref(),
-            Some(r"\frac{1}{2}")
-        );
+        assert_eq!(boxed(r"\boxed{1} and \boxed{\frac{1}{2}}").as_deref(), Some(r"\frac{1}{2}"));
         assert_eq!(boxed(r"\boxed{1} then \boxed{2").as_deref(), Some("1"));
         assert_eq!(boxed(r"\boxed{\{1\}}").as_deref(), Some(r"\{1\}"));
         assert_eq!(boxed(r"<think>\boxed{1}</think>"), None);

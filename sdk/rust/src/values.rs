@@ -27,26 +27,17 @@ pub struct Message {
 impl Message {
     /// A user's message.
     pub fn user(content: impl Into<String>) -> Self {
-        Self {
-            role: Role::User,
-            content: content.into(),
-        }
+        Self { role: Role::User, content: content.into() }
     }
 
     /// A system message.
     pub fn system(content: impl Into<String>) -> Self {
-        Self {
-            role: Role::System,
-            content: content.into(),
-        }
+        Self { role: Role::System, content: content.into() }
     }
 
     /// An assistant's message.
     pub fn assistant(content: impl Into<String>) -> Self {
-        Self {
-            role: Role::Assistant,
-            content: content.into(),
-        }
+        Self { role: Role::Assistant, content: content.into() }
     }
 }
 
@@ -101,10 +92,7 @@ impl Item {
     pub fn reference(&self) -> Result<&str> {
         match &self.reference {
             Some(reference) => Ok(reference),
-            None => Err(Error::invalid_input(format!(
-                "item `{}` has no `reference`",
-                self.id
-            ))),
+            None => Err(Error::invalid_input(format!("item `{}` has no `reference`", self.id))),
         }
     }
 
@@ -114,17 +102,10 @@ impl Item {
     /// `invalid-input`, naming the item and the key, when they do not fit.
     #[track_caller]
     pub fn data<T: DeserializeOwned>(&self) -> Result<T> {
-        let text = if self.data.trim().is_empty() {
-            "{}"
-        } else {
-            &self.data
-        };
+        let text = if self.data.trim().is_empty() { "{}" } else { &self.data };
         match serde_json::from_str(text) {
             Ok(data) => Ok(data),
-            Err(error) => Err(Error::invalid_input(format!(
-                "item `{}`: `data`: {error}",
-                self.id
-            ))),
+            Err(error) => Err(Error::invalid_input(format!("item `{}`: `data`: {error}", self.id))),
         }
     }
 }
@@ -152,10 +133,6 @@ pub struct Rollout {
 impl Rollout {
     /// A finished rollout, as tests write it.
     pub fn new(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            tokens: 0,
-            finish: Finish::Stop,
-        }
+        Self { text: text.into(), tokens: 0, finish: Finish::Stop }
     }
 }

@@ -43,8 +43,11 @@ mod tests {
             ("", 0.0, 0.0),
         ] {
             let group = Group::new(Item::new("i", "?"), &[text]);
-            let Turn::Done(scores) = Format::default().score(&group, &[]).unwrap() else { panic!("asks") };
-            let values: Vec<_> = scores[0].iter().map(|component| component.value.clone()).collect();
+            let Turn::Done(scores) = Format::default().score(&group, &[]).unwrap() else {
+                panic!("asks")
+            };
+            let values: Vec<_> =
+                scores[0].iter().map(|component| component.value.clone()).collect();
             assert_eq!(values, [Value::Scored(format), Value::Scored(tags)], "{text}");
         }
     }

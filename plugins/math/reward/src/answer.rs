@@ -71,10 +71,17 @@ impl Answer {
                 };
                 units && numbers_match(a, *p, b, *q)
             }
-            (Self::Sequence { brackets: a, members: left }, Self::Sequence { brackets: b, members: right }) => {
-                a == b && left.len() == right.len() && if matches!(a.0, ' ' | '{') { same_members(left, right) } else {
-                    left.iter().zip(right).all(|(x, y)| x.matches(y))
-                }
+            (
+                Self::Sequence { brackets: a, members: left },
+                Self::Sequence { brackets: b, members: right },
+            ) => {
+                a == b
+                    && left.len() == right.len()
+                    && if matches!(a.0, ' ' | '{') {
+                        same_members(left, right)
+                    } else {
+                        left.iter().zip(right).all(|(x, y)| x.matches(y))
+                    }
             }
             (Self::Assignment(x, a), Self::Assignment(y, b)) => x == y && a.matches(b),
             (Self::Assignment(_, a), b) | (b, Self::Assignment(_, a)) => a.matches(b),
@@ -151,12 +158,23 @@ fn bracketed(text: &str, depth: u32) -> Option<Result<Answer, Fault>> {
     Some(Ok(sequence_or_text(text, (open, close), split_at(inner, &commas), false, depth)))
 }
 
-fn sequence_or_text(whole: &str, brackets: (char, char), parts: Vec<&str>, thousands: bool, depth: u32) -> Answer {
+fn sequence_or_text(
+    whole: &str,
+    brackets: (char, char),
+    parts: Vec<&str>,
+    thousands: bool,
+    depth: u32,
+) -> Answer {
     let members: Result<Vec<_>, _> = parts
         .into_iter()
         .map(|part| match read_nested(part, thousands, depth + 1) {
             // Inside brackets a comma separates; "(1,000)" is then no pair.
-            Ok(_) if !thousands && part.trim().len() > 1 && part.trim().starts_with('0') && part.trim().bytes().all(|b| b.is_ascii_digit()) => {
+            Ok(_)
+                if !thousands
+                    && part.trim().len() > 1
+                    && part.trim().starts_with('0')
+                    && part.trim().bytes().all(|b| b.is_ascii_digit()) =>
+            {
                 Ok(Answer::Text(part.trim().to_owned()))
             }
             other => other,

@@ -167,7 +167,8 @@ impl<'a> Parser<'a> {
             let degree = if self.eat("[") {
                 let degree = self.sum()?;
                 self.expect("]")?;
-                let degree = degree.as_rational().filter(BigRational::is_integer).ok_or(Fault::Beyond)?;
+                let degree =
+                    degree.as_rational().filter(BigRational::is_integer).ok_or(Fault::Beyond)?;
                 u32::try_from(degree.to_integer()).ok().filter(|d| *d <= 64).ok_or(Fault::Beyond)?
             } else {
                 2
@@ -229,9 +230,16 @@ impl<'a> Parser<'a> {
         if rest.starts_with(|c: char| c == '.' || c.is_ascii_digit()) {
             return Err(Fault::Syntax);
         }
-        let mantissa: BigInt = if text.is_empty() { return Err(Fault::Syntax) } else { text.parse().map_err(|_| Fault::Syntax)? };
+        let mantissa: BigInt = if text.is_empty() {
+            return Err(Fault::Syntax);
+        } else {
+            text.parse().map_err(|_| Fault::Syntax)?
+        };
         let power = exponent - i64::try_from(scale).map_err(|_| Fault::Beyond)?;
-        let magnitude = u32::try_from(power.unsigned_abs()).ok().filter(|p| *p <= MAX_EXPONENT).ok_or(Fault::Beyond)?;
+        let magnitude = u32::try_from(power.unsigned_abs())
+            .ok()
+            .filter(|p| *p <= MAX_EXPONENT)
+            .ok_or(Fault::Beyond)?;
         let ten = Pow::pow(BigInt::from(10), magnitude);
         self.rest = rest;
         let value = if mantissa.is_zero() {
@@ -307,17 +315,18 @@ impl<'a> Parser<'a> {
     }
 
     fn eat_any(&mut self, tokens: &[&str]) -> bool {
-        tokens.iter().any(|token| {
-            match token.strip_prefix('\\') {
-                Some(name) => self.eat_command(name),
-                None => self.eat(token),
-            }
+        tokens.iter().any(|token| match token.strip_prefix('\\') {
+            Some(name) => self.eat_command(name),
+            None => self.eat(token),
         })
     }
 
     fn eat_command(&mut self, name: &str) -> bool {
         self.skip_space();
-        let Some(rest) = self.rest.strip_prefix('\\').and_then(|rest| rest.strip_prefix(name)) else { return false };
+        let Some(rest) = self.rest.strip_prefix('\\').and_then(|rest| rest.strip_prefix(name))
+        else {
+            return false;
+        };
         if rest.starts_with(|c: char| c.is_ascii_alphabetic()) {
             return false;
         }
@@ -337,15 +346,19 @@ impl<'a> Parser<'a> {
 const FRACTIONS: [&str; 4] = ["\\frac", "\\dfrac", "\\tfrac", "\\cfrac"];
 
 fn mixed(whole: Value, fraction: Value) -> Result<Value, Fault> {
-    let proper = fraction.as_rational().is_some_and(|q| q >= BigRational::zero() && q < BigRational::from_integer(1.into()));
+    let proper = fraction
+        .as_rational()
+        .is_some_and(|q| q >= BigRational::zero() && q < BigRational::from_integer(1.into()));
     // `3\frac{5}{2}` and `2\frac{\sqrt3}{2}` are products.
     if proper { whole.plus(fraction) } else { whole.multiply(&fraction) }
 }
 
 fn is_command(text: &str, command: &str) -> bool {
-    text.strip_prefix(command).is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphabetic()))
+    text.strip_prefix(command)
+        .is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_alphabetic()))
 }
 
 fn is_word(text: &str, word: &str) -> bool {
-    text.strip_prefix(word).is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+    text.strip_prefix(word)
+        .is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
 }

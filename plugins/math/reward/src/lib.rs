@@ -48,8 +48,12 @@ impl Reward for Math {
         let reference = Reference::read(group.item.reference.as_deref());
         let components = group.rollouts.iter().map(|rollout| {
             vec![match &reference {
-                Ok(reference) => Component::scored(ACCURACY, f64::from(self.correct(&rollout.text, reference))),
-                Err(reason) => Component::undefined(ACCURACY, format!("item `{}`: {reason}", group.item.id)),
+                Ok(reference) => {
+                    Component::scored(ACCURACY, f64::from(self.correct(&rollout.text, reference)))
+                }
+                Err(reason) => {
+                    Component::undefined(ACCURACY, format!("item `{}`: {reason}", group.item.id))
+                }
             }]
         });
         Ok(Turn::Done(components.collect()))
@@ -95,7 +99,11 @@ impl Reference {
     pub fn read(reference: Option<&str>) -> Result<Self, String> {
         let text = reference.ok_or("there is no `reference`")?;
         match Answer::read(text) {
-            Ok(answer) => Ok(Self { answer, spelling: text::normalise(&text::strip_wrappers(text)), text: text.to_owned() }),
+            Ok(answer) => Ok(Self {
+                answer,
+                spelling: text::normalise(&text::strip_wrappers(text)),
+                text: text.to_owned(),
+            }),
             Err(Fault::Undefined) => Err(format!("the reference `{text}` divides by zero")),
             Err(_) if text.trim().is_empty() => Err("the reference is empty".to_owned()),
             Err(_) => Err(format!("the reference `{text}` cannot be read")),
@@ -124,9 +132,15 @@ fn last_formula(text: &str) -> Option<String> {
     };
     let dollars = || {
         // A formula has no space inside its dollars; "$3 and $5" is money.
-        between("$", "$").filter(|(_, inner)| inner.trim() == *inner && text.matches('$').count().is_multiple_of(2))
+        between("$", "$").filter(|(_, inner)| {
+            inner.trim() == *inner && text.matches('$').count().is_multiple_of(2)
+        })
     };
-    [dollars(), between("\\(", "\\)"), between("\\[", "\\]")].into_iter().flatten().max().map(|(_, inner)| inner.to_owned())
+    [dollars(), between("\\(", "\\)"), between("\\[", "\\]")]
+        .into_iter()
+        .flatten()
+        .max()
+        .map(|(_, inner)| inner.to_owned())
 }
 
 /// The last number in plain text, with its sign, separators and decimals.
@@ -141,7 +155,8 @@ fn last_number(text: &str) -> Option<String> {
     let run = text[start..=last].trim_start_matches([',', '/']);
     let start = last + 1 - run.len();
     let before = &text[..start];
-    let negative = before.ends_with('-') && !before[..before.len() - 1].ends_with(|c: char| c.is_alphanumeric() || c == ')');
+    let negative = before.ends_with('-')
+        && !before[..before.len() - 1].ends_with(|c: char| c.is_alphanumeric() || c == ')');
     let percent = text[last + 1..].starts_with('%');
     Some(format!("{}{run}{}", if negative { "-" } else { "" }, if percent { "%" } else { "" }))
 }

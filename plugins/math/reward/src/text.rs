@@ -10,11 +10,17 @@ pub fn strip_wrappers(text: &str) -> String {
     for _ in 0..MAX_WRAPPERS {
         let trimmed = text.trim();
         let trimmed = trimmed.strip_suffix('.').unwrap_or(trimmed).trim_end();
-        let inner = wrapped_in_command(trimmed, &["\\boxed", "\\fbox", "\\text", "\\mbox", "\\textbf", "\\mathbf", "\\mathrm", "\\textrm"])
-            .or_else(|| trimmed.strip_prefix("\\(").and_then(|rest| rest.strip_suffix("\\)")))
-            .or_else(|| trimmed.strip_prefix("\\[").and_then(|rest| rest.strip_suffix("\\]")))
-            .or_else(|| trimmed.strip_prefix("**").and_then(|rest| rest.strip_suffix("**")))
-            .unwrap_or(trimmed);
+        let inner = wrapped_in_command(
+            trimmed,
+            &[
+                "\\boxed", "\\fbox", "\\text", "\\mbox", "\\textbf", "\\mathbf", "\\mathrm",
+                "\\textrm",
+            ],
+        )
+        .or_else(|| trimmed.strip_prefix("\\(").and_then(|rest| rest.strip_suffix("\\)")))
+        .or_else(|| trimmed.strip_prefix("\\[").and_then(|rest| rest.strip_suffix("\\]")))
+        .or_else(|| trimmed.strip_prefix("**").and_then(|rest| rest.strip_suffix("**")))
+        .unwrap_or(trimmed);
         if inner.len() == text.len() {
             break;
         }
@@ -27,7 +33,8 @@ pub fn strip_wrappers(text: &str) -> String {
 fn wrapped_in_command<'a>(text: &'a str, commands: &[&str]) -> Option<&'a str> {
     commands.iter().find_map(|command| {
         let rest = text.strip_prefix(command)?.trim_start();
-        (rest.starts_with('{') && matching_close(rest)? + 1 == rest.len()).then(|| &rest[1..rest.len() - 1])
+        (rest.starts_with('{') && matching_close(rest)? + 1 == rest.len())
+            .then(|| &rest[1..rest.len() - 1])
     })
 }
 
@@ -82,7 +89,9 @@ fn groups_digits(text: &str, at: usize) -> bool {
     }
     let mut groups = run.split(',');
     let first = groups.next().unwrap_or_default();
-    (1..=3).contains(&first.len()) && !first.starts_with('0') && groups.all(|group| group.len() == 3)
+    (1..=3).contains(&first.len())
+        && !first.starts_with('0')
+        && groups.all(|group| group.len() == 3)
 }
 
 /// One spelling for what is written in several: minus signs, spaces, sizing commands, dollars.
@@ -166,7 +175,8 @@ pub fn normalise(text: &str) -> String {
             spaced = true;
             continue;
         }
-        if spaced && c.is_alphanumeric() && chars.last().is_some_and(|last| last.is_alphanumeric()) {
+        if spaced && c.is_alphanumeric() && chars.last().is_some_and(|last| last.is_alphanumeric())
+        {
             chars.push(' ');
         }
         spaced = false;

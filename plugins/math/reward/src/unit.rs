@@ -18,20 +18,64 @@ pub enum Suffix {
 
 /// Units of up to three letters; longer words need not be known.
 const SHORT: [&str; 58] = [
-    "m", "s", "g", "h", "l", "cm", "mm", "km", "dm", "nm", "kg", "mg", "lb", "lbs", "oz", "ft", "in", "yd", "yds", "mi", "mph",
-    "kph", "hr", "hrs", "min", "sec", "ms", "ml", "cl", "dl", "gal", "qt", "pt", "day", "per", "a", "an", "of", "the", "ca", "usd",
-    "eur", "gbp", "am", "pm", "pcs", "sq", "cu", "deg", "rad", "bus", "car", "cup", "egg", "box", "men", "cow", "pie",
+    "m", "s", "g", "h", "l", "cm", "mm", "km", "dm", "nm", "kg", "mg", "lb", "lbs", "oz", "ft",
+    "in", "yd", "yds", "mi", "mph", "kph", "hr", "hrs", "min", "sec", "ms", "ml", "cl", "dl",
+    "gal", "qt", "pt", "day", "per", "a", "an", "of", "the", "ca", "usd", "eur", "gbp", "am", "pm",
+    "pcs", "sq", "cu", "deg", "rad", "bus", "car", "cup", "egg", "box", "men", "cow", "pie",
 ];
 
 /// Words that make a number another number, or no number.
 const NOT_UNITS: [&str; 46] = [
-    "hundred", "hundreds", "hundredth", "hundredths", "tenth", "tenths", "thousandth", "thousandths", "dozen", "dozens", "half", "halves", "third", "thirds",
-    "quarter", "quarters", "fourth", "fourths", "fifth", "fifths", "over", "divided", "times", "plus", "minus", "less", "than",
-    "more", "most", "least", "approximately", "about", "factorial", "squared", "cubed", "root", "infinity", "modulo", "base", "score",
-    "between", "through", "until", "either", "remainder", "multiplied",
+    "hundred",
+    "hundreds",
+    "hundredth",
+    "hundredths",
+    "tenth",
+    "tenths",
+    "thousandth",
+    "thousandths",
+    "dozen",
+    "dozens",
+    "half",
+    "halves",
+    "third",
+    "thirds",
+    "quarter",
+    "quarters",
+    "fourth",
+    "fourths",
+    "fifth",
+    "fifths",
+    "over",
+    "divided",
+    "times",
+    "plus",
+    "minus",
+    "less",
+    "than",
+    "more",
+    "most",
+    "least",
+    "approximately",
+    "about",
+    "factorial",
+    "squared",
+    "cubed",
+    "root",
+    "infinity",
+    "modulo",
+    "base",
+    "score",
+    "between",
+    "through",
+    "until",
+    "either",
+    "remainder",
+    "multiplied",
 ];
 
-const SCALES: [(&str, u32); 4] = [("thousand", 3), ("million", 6), ("billion", 9), ("trillion", 12)];
+const SCALES: [(&str, u32); 4] =
+    [("thousand", 3), ("million", 6), ("billion", 9), ("trillion", 12)];
 
 /// Reads what follows a number; none when it is not something that may.
 pub fn read(text: &str) -> Option<Suffix> {
@@ -53,7 +97,9 @@ pub fn read(text: &str) -> Option<Suffix> {
     let (plain, marked) = unwrap_text(text)?;
     let mut words: Vec<String> = plain.split_whitespace().map(singular).collect();
     let mut scale = 0;
-    if let Some((_, power)) = words.first().and_then(|first| SCALES.iter().find(|(name, _)| name == first)) {
+    if let Some((_, power)) =
+        words.first().and_then(|first| SCALES.iter().find(|(name, _)| name == first))
+    {
         scale = *power;
         words.remove(0);
     }
@@ -62,19 +108,24 @@ pub fn read(text: &str) -> Option<Suffix> {
     }
     let known = |word: &str| {
         let (base, power) = word.split_once('^').unwrap_or((word, "2"));
-        let letters = !base.is_empty() && base.chars().all(|c| c.is_alphabetic() || matches!(c, '\'' | '-' | '/' | '.'));
+        let letters = !base.is_empty()
+            && base.chars().all(|c| c.is_alphabetic() || matches!(c, '\'' | '-' | '/' | '.'));
         let length = base.chars().filter(|c| c.is_alphabetic()).count();
         letters
             && matches!(power, "2" | "3" | "²" | "³")
             && !NOT_UNITS.contains(&base)
             && !SCALES.iter().any(|(name, _)| *name == base)
-            && (length > 3 || SHORT.contains(&base) || SHORT.contains(&base.trim_end_matches('.')) || base.contains('/'))
+            && (length > 3
+                || SHORT.contains(&base)
+                || SHORT.contains(&base.trim_end_matches('.'))
+                || base.contains('/'))
     };
     if !words.iter().all(|word| known(word)) {
         return None;
     }
     // "5cm" is a length, "5m" and "5abcd" might be products.
-    let glued_known = words.len() == 1 && words[0].chars().count() > 1 && SHORT.contains(&words[0].as_str());
+    let glued_known =
+        words.len() == 1 && words[0].chars().count() > 1 && SHORT.contains(&words[0].as_str());
     if !(spaced || marked || glued_known || words.is_empty()) {
         return None;
     }
@@ -89,16 +140,20 @@ pub fn read(text: &str) -> Option<Suffix> {
 /// Takes `\text{…}` and its kin apart; says whether there was one. None when other LaTeX is left.
 fn unwrap_text(text: &str) -> Option<(String, bool)> {
     let (mut plain, mut marked) = (text.to_owned(), false);
-    for command in ["\\text", "\\mbox", "\\textrm", "\\mathrm", "\\textbf", "\\hbox", "\\operatorname"] {
+    for command in
+        ["\\text", "\\mbox", "\\textrm", "\\mathrm", "\\textbf", "\\hbox", "\\operatorname"]
+    {
         let opening = format!("{command}{{");
         while let Some(start) = plain.find(&opening) {
             let inner = start + opening.len();
             let end = inner + plain[inner..].find('}')?;
-            plain = format!("{} {}{}", &plain[..start], plain[inner..end].trim(), &plain[end + 1..]);
+            plain =
+                format!("{} {}{}", &plain[..start], plain[inner..end].trim(), &plain[end + 1..]);
             marked = true;
         }
     }
-    let plain = plain.replace("^{2}", "^2").replace("^{3}", "^3").replace("² ", "^2 ").replace(" ^", "^");
+    let plain =
+        plain.replace("^{2}", "^2").replace("^{3}", "^3").replace("² ", "^2 ").replace(" ^", "^");
     let plain = plain.strip_suffix('.').map(str::to_owned).unwrap_or(plain);
     (!plain.contains(['\\', '{', '}', '(', ')', '='])).then_some((plain.trim().to_owned(), marked))
 }
@@ -148,7 +203,10 @@ mod tests {
         ] {
             assert_eq!(read(text), Some(Suffix::Unit(unit.to_owned())), "{text}");
         }
-        for text in ["x", " x", "m", "k+2", " or 6", " hundred", " dozen", " less", " 3", "abcd", "_8", " \\pm 2", " ab", "!", " half"] {
+        for text in [
+            "x", " x", "m", "k+2", " or 6", " hundred", " dozen", " less", " 3", "abcd", "_8",
+            " \\pm 2", " ab", "!", " half",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
         assert_eq!(read(" million dollars"), Some(Suffix::Scale(6, Some("dollar".to_owned()))));

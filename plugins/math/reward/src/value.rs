@@ -104,7 +104,10 @@ impl Value {
             for ((m, k), q) in &other.terms {
                 // √n·√m = g·√(n/g · m/g): both are square-free, so the new radicand is too.
                 let g = gcd(*n, *m);
-                let radicand = (n / g).checked_mul(m / g).filter(|r| *r <= MAX_RADICAND).ok_or(Fault::Beyond)?;
+                let radicand = (n / g)
+                    .checked_mul(m / g)
+                    .filter(|r| *r <= MAX_RADICAND)
+                    .ok_or(Fault::Beyond)?;
                 let pi = j.checked_add(*k).ok_or(Fault::Beyond)?;
                 let q = bounded(p, q, |p, q| p * q)? * BigRational::from_integer(g.into());
                 product = product.plus(Self::term((radicand, pi), q))?;
@@ -124,7 +127,8 @@ impl Value {
                 Ok(Self::term((*n, k.checked_neg().ok_or(Fault::Beyond)?), q))
             }
             (Some((first, p)), Some((second, q)), None) => {
-                let conjugate = Self::term(*first, p.clone()).plus(Self::term(*second, -q.clone()))?;
+                let conjugate =
+                    Self::term(*first, p.clone()).plus(Self::term(*second, -q.clone()))?;
                 let norm = self.multiply(&conjugate)?;
                 if norm.terms.len() > 1 {
                     return Err(Fault::Beyond);
@@ -182,7 +186,11 @@ impl Value {
         let q = self.as_rational().ok_or(Fault::Beyond)?;
         if q.is_negative() {
             let positive = Self::rational(-q);
-            return if degree % 2 == 1 { Ok(positive.root(degree)?.negate()) } else { Err(Fault::Beyond) };
+            return if degree % 2 == 1 {
+                Ok(positive.root(degree)?.negate())
+            } else {
+                Err(Fault::Beyond)
+            };
         }
         if degree == 0 {
             return Err(Fault::Undefined);
@@ -194,7 +202,8 @@ impl Value {
             return Err(Fault::Beyond);
         }
         // √(n/d) = √(nd)/d
-        let product = (q.numer() * q.denom()).to_u64().filter(|r| *r <= MAX_RADICAND).ok_or(Fault::Beyond)?;
+        let product =
+            (q.numer() * q.denom()).to_u64().filter(|r| *r <= MAX_RADICAND).ok_or(Fault::Beyond)?;
         let (outside, radicand) = split_square(product);
         Ok(Self::term((radicand, 0), BigRational::new(outside.into(), q.denom().clone())))
     }
@@ -275,6 +284,9 @@ mod tests {
         let inner = nine.power(&nine).unwrap();
         assert_eq!(nine.power(&inner), Err(Fault::Beyond));
         assert_eq!(Value::integer(1).power(&Value::integer(i32::MAX)), Ok(Value::integer(1)));
-        assert_eq!(Value::integer(4).power(&Value::rational(BigRational::new(3.into(), 2.into()))), Ok(Value::integer(8)));
+        assert_eq!(
+            Value::integer(4).power(&Value::rational(BigRational::new(3.into(), 2.into()))),
+            Ok(Value::integer(8))
+        );
     }
 }

@@ -14,7 +14,8 @@ fn score(config: &str, reference: Option<&str>, text: &str) -> Value {
 }
 
 fn equal(reference: &str, answer: &str) -> bool {
-    score("{}", Some(reference), &format!("<think>x</think><answer>{answer}</answer>")) == Value::Scored(1.0)
+    score("{}", Some(reference), &format!("<think>x</think><answer>{answer}</answer>"))
+        == Value::Scored(1.0)
 }
 
 #[test]
@@ -192,7 +193,19 @@ fn hostile_answers_end_at_once() {
     let brackets = "[(".repeat(1_000);
     let texts = "\\text{a}".repeat(9_000);
     let boxes = "\\boxed{".repeat(8_000) + &"}".repeat(8_000);
-    for text in [texts, boxes, deep, towers, digits.clone(), roots, fractions, commas, brackets, "1e99999999999".to_owned(), "10^{-99999}".to_owned()] {
+    for text in [
+        texts,
+        boxes,
+        deep,
+        towers,
+        digits.clone(),
+        roots,
+        fractions,
+        commas,
+        brackets,
+        "1e99999999999".to_owned(),
+        "10^{-99999}".to_owned(),
+    ] {
         assert!(!equal("5", &text));
     }
     // Too long to calculate with, and still equal to itself.

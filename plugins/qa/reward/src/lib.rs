@@ -63,9 +63,13 @@ impl Qa {
     fn accepted(&self, item: &Item) -> Result<Vec<String>> {
         let data: Data = item.data()?;
         let all = item.reference.iter().chain(&data.accepted);
-        let accepted: Vec<_> = all.map(|text| self.normalise.apply(text)).filter(|text| !text.is_empty()).collect();
+        let accepted: Vec<_> =
+            all.map(|text| self.normalise.apply(text)).filter(|text| !text.is_empty()).collect();
         if accepted.is_empty() {
-            return Err(Error::invalid_input(format!("item `{}` has neither `reference` nor `data.accepted`", item.id)));
+            return Err(Error::invalid_input(format!(
+                "item `{}` has neither `reference` nor `data.accepted`",
+                item.id
+            )));
         }
         Ok(accepted)
     }
@@ -111,7 +115,11 @@ mod tests {
             (r#"{"normalise": "none"}"#, "the Red  mill", &zero),
         ] {
             let item = Item::new("i", "?").with_reference("the Red mill");
-            assert_eq!(&score(config, item, &format!("<think>.</think><answer>{answer}</answer>")), expected, "{config} {answer}");
+            assert_eq!(
+                &score(config, item, &format!("<think>.</think><answer>{answer}</answer>")),
+                expected,
+                "{config} {answer}"
+            );
         }
         let item = Item::new("i", "?").with_reference("mill");
         assert_eq!(score("{}", item, "mill"), zero);
@@ -122,9 +130,18 @@ mod tests {
     fn a_set_accepts_its_members_and_an_empty_one_is_undefined() {
         let mut item = Item::new("i", "?");
         item.data = r#"{"accepted": ["UK", "United Kingdom"], "field": 1}"#.to_owned();
-        assert_eq!(score("{}", item.clone(), "<answer>United Kingdom</answer>"), Value::Scored(1.0));
+        assert_eq!(
+            score("{}", item.clone(), "<answer>United Kingdom</answer>"),
+            Value::Scored(1.0)
+        );
         assert_eq!(score("{}", item.clone(), "<answer>France</answer>"), Value::Scored(0.0));
-        for data in ["{}", r#"{"accepted": []}"#, r#"{"accepted": [" "]}"#, r#"{"accepted": "UK"}"#, "nothing"] {
+        for data in [
+            "{}",
+            r#"{"accepted": []}"#,
+            r#"{"accepted": [" "]}"#,
+            r#"{"accepted": "UK"}"#,
+            "nothing",
+        ] {
             item.data = data.to_owned();
             assert!(matches!(score("{}", item.clone(), ""), Value::Undefined(_)), "{data}");
         }

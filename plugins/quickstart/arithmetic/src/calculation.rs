@@ -129,7 +129,8 @@ impl Calculation {
         let right = self.solution();
         let result = self.result();
         let mut wrong = Vec::new();
-        let mut say = |think: String, answer: u32| wrong.push(Solution::new(think, answer.to_string()));
+        let mut say =
+            |think: String, answer: u32| wrong.push(Solution::new(think, answer.to_string()));
         match self {
             Self::Add(a, b) => {
                 let (units, carry) = (a % 10 + b % 10, (a % 10 + b % 10) / 10);
@@ -149,7 +150,14 @@ impl Calculation {
                 if borrow {
                     say(subtract(a, b, true, false), tens * 10 + units);
                     say(
-                        format!("{}-{}={} {}-{}={tens}", b % 10, a % 10, b % 10 - a % 10, a / 10, b / 10),
+                        format!(
+                            "{}-{}={} {}-{}={tens}",
+                            b % 10,
+                            a % 10,
+                            b % 10 - a % 10,
+                            a / 10,
+                            b / 10
+                        ),
                         tens * 10 + (b % 10 - a % 10),
                     );
                 } else if tens > 0 {
@@ -168,7 +176,10 @@ impl Calculation {
                 // The constant on the wrong side; the coefficient forgotten; the table misremembered.
                 let wrong_side = if minus { c.saturating_sub(b) } else { c + b };
                 say(linear(c, b, !minus, a, wrong_side / a), wrong_side / a);
-                say(if minus { format!("{c}+{b}={}", a * x) } else { format!("{c}-{b}={}", a * x) }, a * x);
+                say(
+                    if minus { format!("{c}+{b}={}", a * x) } else { format!("{c}-{b}={}", a * x) },
+                    a * x,
+                );
                 say(linear(c, b, minus, a, x + 1), x + 1);
                 say(linear(c, b, minus, a, x - 1), x - 1);
             }
@@ -200,7 +211,8 @@ fn subtract(a: u32, b: u32, borrow: bool, paid: bool) -> String {
 /// `7*23` as `7*3=21 7*2=14 14+2=16`.
 fn multiply(a: u32, b: u32, units: u32, carry: u32) -> String {
     let tens = a * (b / 10);
-    let carried = if carry > 0 { format!(" {tens}+{carry}={}", tens + carry) } else { String::new() };
+    let carried =
+        if carry > 0 { format!(" {tens}+{carry}={}", tens + carry) } else { String::new() };
     format!("{a}*{}={units} {a}*{}={tens}{carried}", b % 10, b / 10)
 }
 

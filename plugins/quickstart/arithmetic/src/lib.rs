@@ -33,7 +33,15 @@ pub struct Arithmetic {
 impl Default for Arithmetic {
     fn default() -> Self {
         let Common { seed, wrong, broken } = Common::default();
-        Self { seed, wrong, broken, level: 2, max: None, max_factor: None, kinds: Kind::ALL.to_vec() }
+        Self {
+            seed,
+            wrong,
+            broken,
+            level: 2,
+            max: None,
+            max_factor: None,
+            kinds: Kind::ALL.to_vec(),
+        }
     }
 }
 
@@ -46,7 +54,9 @@ impl Arithmetic {
         in_range("max", max, 20..=99)?;
         in_range("max_factor", factor, 2..=9)?;
         if self.kinds.is_empty() {
-            return Err(Error::invalid_input("`kinds` is empty; it names add, subtract, multiply or linear"));
+            return Err(Error::invalid_input(
+                "`kinds` is empty; it names add, subtract, multiply or linear",
+            ));
         }
         Ok((max, factor))
     }

@@ -37,7 +37,9 @@ fn no_two_splits_share_a_problem_whatever_the_seed() {
     for split in ["train", "warmup", "validation", "test"] {
         let mut seen = HashSet::new();
         for seed in 0..3 {
-            let items = generator(&format!(r#"{{"level": 1, "seed": {seed}}}"#)).items(split, 0, 1_000).unwrap();
+            let items = generator(&format!(r#"{{"level": 1, "seed": {seed}}}"#))
+                .items(split, 0, 1_000)
+                .unwrap();
             seen.extend(items.into_iter().map(|item| item.messages[0].content.clone()));
         }
         splits.push(seen);
@@ -59,9 +61,13 @@ fn demonstrations_are_what_they_say() {
             let right = f64::from(is == "right");
             assert_eq!(accuracy(&item, text), right, "{} {text}", item.messages[0].content);
             assert!(item.messages[0].content.len() <= 20 && text.len() <= 70, "{text}");
-            counts[["right", "wrong", "broken"].iter().position(|known| *known == is).unwrap()] += 1;
+            counts[["right", "wrong", "broken"].iter().position(|known| *known == is).unwrap()] +=
+                1;
         }
-        assert!((900..1100).contains(&counts[0]) && counts[1] > 750 && counts[2] > 100, "{counts:?}");
+        assert!(
+            (900..1100).contains(&counts[0]) && counts[1] > 750 && counts[2] > 100,
+            "{counts:?}"
+        );
     }
     let only_train = generator("{}").items("train", 0, 50).unwrap();
     assert!(only_train.iter().all(|item| !item.data.contains("demonstration")));
@@ -72,8 +78,16 @@ fn paper_and_pencil() {
     for (calculation, prompt, text) in [
         (Calculation::Add(17, 25), "17+25=?", "<think>7+5=12 1+2+1=4</think><answer>42</answer>"),
         (Calculation::Add(50, 4), "50+4=?", "<think>0+4=4 5+0=5</think><answer>54</answer>"),
-        (Calculation::Subtract(42, 17), "42-17=?", "<think>12-7=5 4-1-1=2</think><answer>25</answer>"),
-        (Calculation::Multiply(7, 23), "7*23=?", "<think>7*3=21 7*2=14 14+2=16</think><answer>161</answer>"),
+        (
+            Calculation::Subtract(42, 17),
+            "42-17=?",
+            "<think>12-7=5 4-1-1=2</think><answer>25</answer>",
+        ),
+        (
+            Calculation::Multiply(7, 23),
+            "7*23=?",
+            "<think>7*3=21 7*2=14 14+2=16</think><answer>161</answer>",
+        ),
         (
             Calculation::Linear { a: 3, x: 5, b: 4, minus: false },
             "3x+4=19 x=?",

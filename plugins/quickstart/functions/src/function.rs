@@ -25,7 +25,8 @@ pub enum Family {
 }
 
 impl Family {
-    const ALL: [Self; 6] = [Self::Linear, Self::Append, Self::Prepend, Self::Subtract, Self::Square, Self::Around];
+    const ALL: [Self; 6] =
+        [Self::Linear, Self::Append, Self::Prepend, Self::Subtract, Self::Square, Self::Around];
 
     /// The families of a level, from 1 to 3.
     pub fn of_level(level: u32) -> &'static [Self] {
@@ -116,7 +117,9 @@ impl Function {
         match (self, input) {
             (Self::Linear(a, b), Input::Number(x)) => Input::Number(a * x + b),
             (Self::Square(b), Input::Number(x)) => Input::Number(x * x + b),
-            (Self::Around(before, behind), Input::Text(x)) => Input::Text(format!("{before}{x}{behind}")),
+            (Self::Around(before, behind), Input::Text(x)) => {
+                Input::Text(format!("{before}{x}{behind}"))
+            }
             // No function of one kind is ever given an input of the other.
             (_, input) => input.clone(),
         }
@@ -172,7 +175,12 @@ impl Function {
                 Self::Linear(*a, b + 1),
                 Self::Linear(*a, b - 1),
             ],
-            Self::Square(b) => vec![Self::Square(b + 1), Self::Square(b - 1), Self::Linear(1, *b), Self::Linear(2, *b)],
+            Self::Square(b) => vec![
+                Self::Square(b + 1),
+                Self::Square(b - 1),
+                Self::Linear(1, *b),
+                Self::Linear(2, *b),
+            ],
             Self::Around(before, behind) => vec![
                 // The wrong side, half of it, once too often.
                 Self::Around(behind.clone(), before.clone()),
@@ -181,9 +189,13 @@ impl Function {
                 Self::Around(shift(before), shift(behind)),
             ],
         };
-        let differs = |other: &Self| hidden.iter().any(|input| self.value(input) != other.value(input));
-        let mut wrong: Vec<_> =
-            others.into_iter().filter(differs).map(|other| Solution::new(other.thoughts(shown), other.source())).collect();
+        let differs =
+            |other: &Self| hidden.iter().any(|input| self.value(input) != other.value(input));
+        let mut wrong: Vec<_> = others
+            .into_iter()
+            .filter(differs)
+            .map(|other| Solution::new(other.thoughts(shown), other.source()))
+            .collect();
         // Right thoughts, and no Python.
         let (think, expression) = (self.thoughts(shown), self.expression());
         wrong.push(Solution::new(think.clone(), format!("def f(x) return {expression}")));

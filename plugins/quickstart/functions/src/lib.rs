@@ -36,7 +36,16 @@ pub struct Functions {
 impl Default for Functions {
     fn default() -> Self {
         let Common { seed, wrong, broken } = Common::default();
-        Self { seed, wrong, broken, level: 2, families: None, max_factor: 9, max_constant: 20, tests: 3 }
+        Self {
+            seed,
+            wrong,
+            broken,
+            level: 2,
+            families: None,
+            max_factor: 9,
+            max_constant: 20,
+            tests: 3,
+        }
     }
 }
 
@@ -51,7 +60,9 @@ impl Functions {
             None => Family::of_level(self.level).to_vec(),
         };
         if families.is_empty() {
-            return Err(Error::invalid_input("`families` is empty; it names linear, append, prepend, subtract, square or around"));
+            return Err(Error::invalid_input(
+                "`families` is empty; it names linear, append, prepend, subtract, square or around",
+            ));
         }
         Ok(families)
     }
@@ -72,9 +83,14 @@ impl Task for Functions {
             let key = function.expression();
             let finish = move |rng: &mut Rng| {
                 let (shown, hidden) = function.inputs(self.tests as usize, rng);
-                let examples: Vec<_> = shown.iter().map(|input| format!("f({input})={}", function.value(input))).collect();
-                let assertions: Vec<_> =
-                    hidden.iter().map(|input| format!("assert f({input}) == {}", function.value(input))).collect();
+                let examples: Vec<_> = shown
+                    .iter()
+                    .map(|input| format!("f({input})={}", function.value(input)))
+                    .collect();
+                let assertions: Vec<_> = hidden
+                    .iter()
+                    .map(|input| format!("assert f({input}) == {}", function.value(input)))
+                    .collect();
                 let mut data = serde_json::Map::new();
                 data.insert("kind".to_owned(), family.name().into());
                 data.insert("entry_point".to_owned(), "f".into());

@@ -26,8 +26,12 @@ def passes(source, assertions):
         return True
     except (AssertionError, SyntaxError, TypeError, NameError): return False
 print(json.dumps([passes(*program) for program in json.load(sys.stdin)]))";
-    let mut python =
-        Command::new("python3").args(["-I", "-c", RUNNER]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut python = Command::new("python3")
+        .args(["-I", "-c", RUNNER])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     python.stdin.take().unwrap().write_all(json!(programs).to_string().as_bytes()).unwrap();
     serde_json::from_slice(&python.wait_with_output().unwrap().stdout).unwrap()
 }
@@ -35,7 +39,12 @@ print(json.dumps([passes(*program) for program in json.load(sys.stdin)]))";
 fn assertions(item: &Item) -> Vec<String> {
     let data: Json = serde_json::from_str(&item.data).unwrap();
     assert_eq!(data["entry_point"], "f");
-    data["assertions"].as_array().unwrap().iter().map(|text| text.as_str().unwrap().to_owned()).collect()
+    data["assertions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|text| text.as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
@@ -47,7 +56,11 @@ fn demonstrations_are_what_they_say() {
         for item in &items {
             let data: Json = serde_json::from_str(&item.data).unwrap();
             let text = data["demonstration"].as_str().unwrap();
-            assert!(item.messages[0].content.len() <= 60 && text.len() <= 90, "{} {text}", item.messages[0].content);
+            assert!(
+                item.messages[0].content.len() <= 60 && text.len() <= 90,
+                "{} {text}",
+                item.messages[0].content
+            );
             let program = omni_sdk::text::answer(text).unwrap_or("no program");
             programs.push((program.to_owned(), assertions(item)));
             expected.push(data["demonstration_is"] == "right");
@@ -70,7 +83,10 @@ fn tests_fail_every_mistake_and_do_not_repeat_the_prompt() {
             let function = Function::draw(*family, 9, 20, &mut rng);
             let (shown, hidden) = function.inputs(3, &mut rng);
             assert!(hidden.iter().all(|input| !shown.contains(input)));
-            let tests: Vec<_> = hidden.iter().map(|input| format!("assert f({input}) == {}", function.value(input))).collect();
+            let tests: Vec<_> = hidden
+                .iter()
+                .map(|input| format!("assert f({input}) == {}", function.value(input)))
+                .collect();
             programs.push((function.source(), tests.clone()));
             right.push(true);
             let mistakes = function.mistakes(&shown, &hidden);
@@ -96,16 +112,25 @@ fn the_same_arguments_give_the_same_items() {
 
 /// Which function it is: of numbers, its values at 0 and 1; of texts, what it puts on which side.
 fn identity(prompt: &str, assertions: &[String]) -> String {
-    let value = |input: &str| prompt.split_once(&format!("f({input})=")).map(|(_, rest)| rest.split(' ').next().unwrap());
+    let value = |input: &str| {
+        prompt.split_once(&format!("f({input})=")).map(|(_, rest)| rest.split(' ').next().unwrap())
+    };
     if let (Some(zero), Some(one)) = (value("0"), value("1")) {
         return format!("{zero} {one}");
     }
     let pairs: Vec<(&str, &str)> = assertions
         .iter()
-        .map(|text| text.trim_start_matches("assert f('").trim_end_matches('\'').split_once("') == '").unwrap())
+        .map(|text| {
+            text.trim_start_matches("assert f('")
+                .trim_end_matches('\'')
+                .split_once("') == '")
+                .unwrap()
+        })
         .collect();
-    let behind: Option<HashSet<&str>> = pairs.iter().map(|(input, output)| output.strip_prefix(input)).collect();
-    let before: Option<HashSet<&str>> = pairs.iter().map(|(input, output)| output.strip_suffix(input)).collect();
+    let behind: Option<HashSet<&str>> =
+        pairs.iter().map(|(input, output)| output.strip_prefix(input)).collect();
+    let before: Option<HashSet<&str>> =
+        pairs.iter().map(|(input, output)| output.strip_suffix(input)).collect();
     match (before.filter(|all| all.len() == 1), behind.filter(|all| all.len() == 1)) {
         (Some(before), None) => format!("{before:?}+x"),
         (None, Some(behind)) => format!("x+{behind:?}"),
@@ -119,7 +144,10 @@ fn no_two_splits_share_a_function() {
     for split in ["train", "warmup", "validation", "test"] {
         let mut seen = HashSet::new();
         for seed in 0..3 {
-            for item in generator(&format!(r#"{{"wrong": 0.0, "seed": {seed}}}"#)).items(split, 0, 500).unwrap() {
+            for item in generator(&format!(r#"{{"wrong": 0.0, "seed": {seed}}}"#))
+                .items(split, 0, 500)
+                .unwrap()
+            {
                 seen.insert(identity(&item.messages[0].content, &assertions(&item)));
             }
         }

@@ -41,7 +41,12 @@ pub fn broken(solution: &Solution, rng: &mut Rng) -> String {
 }
 
 /// A demonstration and what it is: `right`, `wrong` or `broken`.
-pub(crate) fn demonstrate(common: &Common, right: &Solution, wrong: &[Solution], rng: &mut Rng) -> (String, &'static str) {
+pub(crate) fn demonstrate(
+    common: &Common,
+    right: &Solution,
+    wrong: &[Solution],
+    rng: &mut Rng,
+) -> (String, &'static str) {
     if !rng.chance(common.wrong) {
         return (right.text(), "right");
     }

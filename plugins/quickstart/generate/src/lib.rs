@@ -13,7 +13,8 @@ mod demonstration;
 pub use demonstration::{Solution, broken};
 
 /// The splits, each with its share of all problems.
-pub const SPLITS: [(&str, f64); 4] = [("train", 0.45), ("warmup", 0.35), ("validation", 0.1), ("test", 0.1)];
+pub const SPLITS: [(&str, f64); 4] =
+    [("train", 0.45), ("warmup", 0.35), ("validation", 0.1), ("test", 0.1)];
 
 /// Draws until a problem falls into the split; a split's share makes 10 to be expected.
 const MOST_DRAWS: u32 = 20_000;
@@ -43,7 +44,9 @@ impl Common {
     pub fn check(&self) -> Result<()> {
         for (key, share) in [("wrong", self.wrong), ("broken", self.broken)] {
             if !(0.0..=1.0).contains(&share) {
-                return Err(Error::invalid_input(format!("`{key}` is {share}; it is a share, from 0 to 1")));
+                return Err(Error::invalid_input(format!(
+                    "`{key}` is {share}; it is a share, from 0 to 1"
+                )));
             }
         }
         Ok(())
@@ -99,23 +102,37 @@ pub fn split_of(key: &str) -> &'static str {
 ///
 /// # Errors
 /// `invalid-input` for an unknown split, and when the settings leave the split without problems.
-pub fn item<F>(common: &Common, split: &str, index: u32, draw: impl Fn(&mut Rng) -> (String, F)) -> Result<Item>
+pub fn item<F>(
+    common: &Common,
+    split: &str,
+    index: u32,
+    draw: impl Fn(&mut Rng) -> (String, F),
+) -> Result<Item>
 where
     F: FnOnce(&mut Rng) -> Problem,
 {
     common.check()?;
     if !SPLITS.iter().any(|(name, _)| *name == split) {
         let known: Vec<_> = SPLITS.iter().map(|(name, _)| *name).collect();
-        return Err(Error::invalid_input(format!("no split `{split}`; there are {}", known.join(", "))));
+        return Err(Error::invalid_input(format!(
+            "no split `{split}`; there are {}",
+            known.join(", ")
+        )));
     }
     let mut rng = Rng::keyed(common.seed, split, u64::from(index));
-    let (_, finish) = (0..MOST_DRAWS).map(|_| draw(&mut rng)).find(|(key, _)| split_of(key) == split).ok_or_else(|| {
-        Error::invalid_input(format!("these settings leave no problem for the split `{split}`; make it harder"))
-    })?;
+    let (_, finish) = (0..MOST_DRAWS)
+        .map(|_| draw(&mut rng))
+        .find(|(key, _)| split_of(key) == split)
+        .ok_or_else(|| {
+            Error::invalid_input(format!(
+                "these settings leave no problem for the split `{split}`; make it harder"
+            ))
+        })?;
     let problem = finish(&mut rng);
     let mut data = problem.data;
     if split == "warmup" {
-        let (text, is) = demonstration::demonstrate(common, &problem.right, &problem.wrong, &mut rng);
+        let (text, is) =
+            demonstration::demonstrate(common, &problem.right, &problem.wrong, &mut rng);
         data.insert("demonstration".to_owned(), text.into());
         data.insert("demonstration_is".to_owned(), is.into());
     }

@@ -47,7 +47,8 @@ impl Sentences {
     fn sizes(&self) -> Result<(usize, usize)> {
         in_range("level", self.level, 1..=3)?;
         let (words, vocabulary) = [(3, 12), (4, 16), (5, 20)][self.level as usize - 1];
-        let (words, vocabulary) = (self.words.unwrap_or(words), self.vocabulary.unwrap_or(vocabulary));
+        let (words, vocabulary) =
+            (self.words.unwrap_or(words), self.vocabulary.unwrap_or(vocabulary));
         in_range("words", words, 3..=5)?;
         in_range("vocabulary", vocabulary, 6..=20)?;
         in_range("reference_lacks", self.reference_lacks, 0..=words - 1)?;
@@ -73,7 +74,8 @@ impl Task for Sentences {
                 rng.shuffle(&mut required);
                 let lacks = self.reference_lacks as usize;
                 let reference = sentence.lacking(lacks, vocabulary, rng).text();
-                let rubric = json!({ "words": required, "min_words": words + 2, "max_words": MAX_WORDS });
+                let rubric =
+                    json!({ "words": required, "min_words": words + 2, "max_words": MAX_WORDS });
                 let mut data = serde_json::Map::new();
                 data.insert("kind".to_owned(), format!("{words} words").into());
                 data.insert("rubric".to_owned(), rubric);

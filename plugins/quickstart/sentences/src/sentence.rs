@@ -4,20 +4,21 @@ use omni_quickstart_generate::Solution;
 use omni_sdk::task::Rng;
 
 const ADJECTIVES: [&str; 20] = [
-    "red", "big", "happy", "small", "quiet", "young", "white", "brave", "funny", "warm", "green", "kind", "slow", "proud", "sleepy",
-    "gentle", "lucky", "wild", "clever", "tired",
+    "red", "big", "happy", "small", "quiet", "young", "white", "brave", "funny", "warm", "green",
+    "kind", "slow", "proud", "sleepy", "gentle", "lucky", "wild", "clever", "tired",
 ];
 const NOUNS: [&str; 20] = [
-    "cat", "dog", "bird", "child", "king", "horse", "baker", "fox", "mouse", "sailor", "bear", "teacher", "frog", "doctor", "pig",
-    "rabbit", "farmer", "lion", "nurse", "painter",
+    "cat", "dog", "bird", "child", "king", "horse", "baker", "fox", "mouse", "sailor", "bear",
+    "teacher", "frog", "doctor", "pig", "rabbit", "farmer", "lion", "nurse", "painter",
 ];
 const VERBS: [&str; 20] = [
-    "play", "sing", "jump", "sleep", "walk", "dance", "smile", "talk", "swim", "work", "laugh", "cook", "dream", "hide", "wait",
-    "read", "rest", "climb", "shout", "listen",
+    "play", "sing", "jump", "sleep", "walk", "dance", "smile", "talk", "swim", "work", "laugh",
+    "cook", "dream", "hide", "wait", "read", "rest", "climb", "shout", "listen",
 ];
 
 /// Before the verb, and whether the verb then takes an s.
-const BEGINNINGS: [(&str, &str, bool); 4] = [("The", "", true), ("My", "can ", false), ("This", "will ", false), ("Our", "", true)];
+const BEGINNINGS: [(&str, &str, bool); 4] =
+    [("The", "", true), ("My", "can ", false), ("This", "will ", false), ("Our", "", true)];
 /// Before the second noun; without one, what ends the sentence.
 const MIDDLES: [&str; 3] = ["with a", "near the", "for a"];
 const ENDINGS: [&str; 3] = ["all day", "at home", "very well"];
@@ -88,14 +89,20 @@ impl Sentence {
         for place in rng.sample(&places, count) {
             let present: Vec<_> = self.words().into_iter().chain(other.words()).collect();
             let mut instead = |class: &[&'static str; 20]| {
-                let free: Vec<_> = class[..vocabulary].iter().copied().filter(|word| !present.contains(word)).collect();
+                let free: Vec<_> = class[..vocabulary]
+                    .iter()
+                    .copied()
+                    .filter(|word| !present.contains(word))
+                    .collect();
                 rng.choose(&free).copied().unwrap_or(class[0])
             };
             match place {
                 0 => other.adjective = instead(&ADJECTIVES),
                 1 => other.noun = instead(&NOUNS),
                 2 => other.verb = instead(&VERBS),
-                3 if self.second_adjective.is_some() => other.second_adjective = Some(instead(&ADJECTIVES)),
+                3 if self.second_adjective.is_some() => {
+                    other.second_adjective = Some(instead(&ADJECTIVES))
+                }
                 _ => other.second_noun = Some(instead(&NOUNS)),
             }
         }
@@ -107,7 +114,10 @@ impl Sentence {
     pub fn mistakes(&self, lacks: usize, vocabulary: usize, rng: &mut Rng) -> Vec<Solution> {
         let forgets = |count: usize, rng: &mut Rng| {
             let lacking = self.lacking(count, vocabulary, rng);
-            [Solution::new(lacking.thoughts(), lacking.text()), Solution::new(self.thoughts(), lacking.text())]
+            [
+                Solution::new(lacking.thoughts(), lacking.text()),
+                Solution::new(self.thoughts(), lacking.text()),
+            ]
         };
         let words = self.thoughts();
         let mut wrong = Vec::new();
@@ -116,7 +126,10 @@ impl Sentence {
             wrong.extend(forgets(count.min(self.words().len()), rng));
         }
         wrong.push(Solution::new(words.clone(), format!("The {} {}.", self.adjective, self.noun)));
-        wrong.push(Solution::new(words, format!("The {0} {0} {0} {1} {1} {1} {2}s.", self.adjective, self.noun, self.verb)));
+        wrong.push(Solution::new(
+            words,
+            format!("The {0} {0} {0} {1} {1} {1} {2}s.", self.adjective, self.noun, self.verb),
+        ));
         wrong
     }
 }

@@ -33,7 +33,11 @@ fn preference(item: &Item, text: &str) -> f64 {
                         Request::Execute(_) => panic!("runs a program"),
                     })
                     .collect();
-                let Judged::Done(verdicts) = Rubric::default().decide(&comparisons, &[], 0).unwrap() else { panic!("asks") };
+                let Judged::Done(verdicts) =
+                    Rubric::default().decide(&comparisons, &[], 0).unwrap()
+                else {
+                    panic!("asks")
+                };
                 replies = verdicts.into_iter().map(Reply::Compared).collect();
             }
         }
@@ -66,11 +70,17 @@ fn nothing_less_than_a_text_beats_the_reference() {
     for config in [r#"{"level": 1}"#, "{}", r#"{"level": 3}"#] {
         for item in generator(config).items("test", 0, 300).unwrap() {
             let prompt = item.messages[0].content.trim_start_matches("Write: ").to_owned();
-            for text in [prompt.replace(',', ""), prompt.clone(), prompt.replace(", ", " ").repeat(2), "The cat.".to_owned()] {
+            for text in [
+                prompt.replace(',', ""),
+                prompt.clone(),
+                prompt.replace(", ", " ").repeat(2),
+                "The cat.".to_owned(),
+            ] {
                 let score = preference(&item, &format!("<think></think><answer>{text}</answer>"));
                 assert!(score < 1.0, "{prompt} {text} / {:?}", item.reference);
             }
-            let same = preference(&item, &format!("<answer>{}</answer>", item.reference().unwrap()));
+            let same =
+                preference(&item, &format!("<answer>{}</answer>", item.reference().unwrap()));
             assert_eq!(same, 0.5);
         }
     }
@@ -90,8 +100,12 @@ fn no_two_splits_share_a_set_of_words() {
     for split in ["train", "warmup", "validation", "test"] {
         let mut seen = HashSet::new();
         for seed in 0..3 {
-            for item in generator(&format!(r#"{{"level": 1, "seed": {seed}}}"#)).items(split, 0, 1_000).unwrap() {
-                let mut words: Vec<_> = item.messages[0].content.trim_matches(['W', '.']).split(", ").collect();
+            for item in generator(&format!(r#"{{"level": 1, "seed": {seed}}}"#))
+                .items(split, 0, 1_000)
+                .unwrap()
+            {
+                let mut words: Vec<_> =
+                    item.messages[0].content.trim_matches(['W', '.']).split(", ").collect();
                 words[0] = words[0].rsplit(' ').next().unwrap();
                 words.sort_unstable();
                 seen.insert(words.join(" "));

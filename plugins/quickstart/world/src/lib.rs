@@ -42,7 +42,8 @@ impl World {
     fn sizes(&self) -> Result<(usize, usize)> {
         in_range("level", self.level, 1..=3)?;
         let (facts, distractors) = [(8, 2), (12, 3), (16, 4)][self.level as usize - 1];
-        let (facts, distractors) = (self.facts.unwrap_or(facts), self.distractors.unwrap_or(distractors));
+        let (facts, distractors) =
+            (self.facts.unwrap_or(facts), self.distractors.unwrap_or(distractors));
         in_range("facts", facts, 6..=16)?;
         in_range("distractors", distractors, 1..=4)?;
         Ok((facts as usize, distractors as usize))
@@ -62,7 +63,8 @@ impl Task for World {
             let relation = rng.choose(RELATIONS).copied().unwrap_or(RELATIONS[0]);
             let known = &relation.facts[..facts.min(relation.facts.len())];
             let (subject, object) = rng.choose(known).copied().unwrap_or(known[0]);
-            let others: Vec<&str> = known.iter().map(|(_, other)| *other).filter(|other| *other != object).collect();
+            let others: Vec<&str> =
+                known.iter().map(|(_, other)| *other).filter(|other| *other != object).collect();
             let others = rng.sample(&others, distractors);
             let mut candidates = others.clone();
             candidates.push(object);
@@ -75,11 +77,14 @@ impl Task for World {
                 data.insert("kind".to_owned(), relation.name.into());
                 data.insert("accepted".to_owned(), vec![object].into());
                 // The spaces make a word here the token that it is in the prompt.
-                let solution = |remembered: &str, said: &str| Solution::new(format!(" {subject} {remembered}"), format!(" {said}"));
+                let solution = |remembered: &str, said: &str| {
+                    Solution::new(format!(" {subject} {remembered}"), format!(" {said}"))
+                };
                 // A wrong memory, a slip after a right one, and an answer that nobody offered.
                 let mut wrong: Vec<_> = others.iter().map(|other| solution(other, other)).collect();
                 wrong.extend(others.iter().map(|other| solution(object, other)));
-                let absent = known.iter().map(|(_, other)| *other).find(|other| !candidates.contains(other));
+                let absent =
+                    known.iter().map(|(_, other)| *other).find(|other| !candidates.contains(other));
                 wrong.extend(absent.map(|absent| solution(absent, absent)));
                 Problem {
                     prompt: format!("{question} {}", candidates.join(", ")),

@@ -42,8 +42,10 @@ fn the_answer_stands_once_among_distractors() {
             let (_, candidates) = prompt.split_once("? ").unwrap();
             let candidates: Vec<_> = candidates.split(", ").collect();
             assert_eq!(candidates.len(), count, "{prompt}");
-            let right: Vec<_> =
-                candidates.iter().filter(|c| accuracy(&item, &format!("<think></think><answer>{c}</answer>")) == 1.0).collect();
+            let right: Vec<_> = candidates
+                .iter()
+                .filter(|c| accuracy(&item, &format!("<think></think><answer>{c}</answer>")) == 1.0)
+                .collect();
             assert_eq!(right, [&item.reference().unwrap()], "{prompt}");
             first += usize::from(candidates[0] == item.reference().unwrap());
         }
@@ -66,7 +68,8 @@ fn no_two_splits_share_a_question_with_its_candidates() {
     for split in ["train", "warmup", "validation", "test"] {
         let mut seen = HashSet::new();
         for seed in 0..3 {
-            for item in generator(&format!(r#"{{"seed": {seed}}}"#)).items(split, 0, 1_000).unwrap() {
+            for item in generator(&format!(r#"{{"seed": {seed}}}"#)).items(split, 0, 1_000).unwrap()
+            {
                 let (question, candidates) = item.messages[0].content.split_once("? ").unwrap();
                 let mut candidates: Vec<_> = candidates.split(", ").collect();
                 candidates.sort_unstable();
@@ -89,8 +92,17 @@ fn demonstrations_are_what_they_say() {
             let data: Json = serde_json::from_str(&item.data).unwrap();
             let text = data["demonstration"].as_str().unwrap();
             let is_right = data["demonstration_is"] == "right";
-            assert_eq!(accuracy(&item, text), f64::from(is_right), "{} {text}", item.messages[0].content);
-            assert!(item.messages[0].content.len() <= 90 && text.len() <= 80, "{} {text}", item.messages[0].content);
+            assert_eq!(
+                accuracy(&item, text),
+                f64::from(is_right),
+                "{} {text}",
+                item.messages[0].content
+            );
+            assert!(
+                item.messages[0].content.len() <= 90 && text.len() <= 80,
+                "{} {text}",
+                item.messages[0].content
+            );
             right += i32::from(is_right);
         }
         assert!((900..1100).contains(&right), "{right}");

@@ -39,11 +39,17 @@ impl Scheduler for Joint {
             return Err(Error::invalid_input("`prompts_per_batch` is 0"));
         }
         if !(setup.epochs.is_finite() && setup.epochs > 0.0) {
-            return Err(Error::invalid_input(format!("`epochs` is {}; it must be above 0", setup.epochs)));
+            return Err(Error::invalid_input(format!(
+                "`epochs` is {}; it must be above 0",
+                setup.epochs
+            )));
         }
         let tasks = setup.tasks.iter().map(|task| {
             let items = task.items.ok_or_else(|| {
-                Error::invalid_input(format!("task `{}` never runs out of prompts; set `items` for it in the run file", task.name))
+                Error::invalid_input(format!(
+                    "task `{}` never runs out of prompts; set `items` for it in the run file",
+                    task.name
+                ))
             })?;
             Ok(Task { name: task.name.clone(), items, left: 0 })
         });
@@ -51,7 +57,8 @@ impl Scheduler for Joint {
         if tasks.iter().all(|task| task.items == 0) {
             return Err(Error::invalid_input("the run's tasks have no prompts"));
         }
-        let (seed, prompts_per_batch, epochs_left) = (setup.seed, setup.prompts_per_batch, setup.epochs);
+        let (seed, prompts_per_batch, epochs_left) =
+            (setup.seed, setup.prompts_per_batch, setup.epochs);
         Ok(Self { seed, prompts_per_batch, epochs_left, batches: 0, tasks })
     }
 

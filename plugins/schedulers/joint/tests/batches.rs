@@ -6,7 +6,11 @@ use omni_joint::Joint;
 use omni_sdk::scheduler::{Scheduler, Setup, Share, TaskInfo};
 
 fn setup(items: &[(&str, Option<u32>)], epochs: f64, seed: u32) -> Setup {
-    let task = |(name, items): &(&str, Option<u32>)| TaskInfo { name: (*name).to_owned(), items: *items, weight: 1.0 };
+    let task = |(name, items): &(&str, Option<u32>)| TaskInfo {
+        name: (*name).to_owned(),
+        items: *items,
+        weight: 1.0,
+    };
     Setup {
         tasks: items.iter().map(task).collect(),
         prompts_per_batch: 8,
@@ -48,7 +52,8 @@ fn every_prompt_once_an_epoch() {
     assert_eq!(batches.len(), 2 * epoch);
     for half in [&batches[..epoch], &batches[epoch..]] {
         assert_eq!(totals(half), HashMap::from([("a".to_owned(), 100), ("b".to_owned(), 30)]));
-        let sizes: Vec<u32> = half.iter().map(|batch| batch.iter().map(|share| share.prompts).sum()).collect();
+        let sizes: Vec<u32> =
+            half.iter().map(|batch| batch.iter().map(|share| share.prompts).sum()).collect();
         assert!(sizes[..epoch - 1].iter().all(|size| *size == 8));
         assert_eq!(sizes[epoch - 1], 2, "the short last batch is kept");
     }
@@ -64,7 +69,8 @@ fn half_an_epoch_is_half_of_each_task() {
 fn a_batch_is_uniform_over_the_union() {
     let mut first = 0u32;
     for seed in 0..2_000 {
-        let mut joint = Joint::start(&setup(&[("a", Some(30)), ("b", Some(10))], 1.0, seed)).unwrap();
+        let mut joint =
+            Joint::start(&setup(&[("a", Some(30)), ("b", Some(10))], 1.0, seed)).unwrap();
         let batch = joint.next(&[]).unwrap();
         first += batch.iter().find(|share| share.task == "a").map_or(0, |share| share.prompts);
     }
@@ -82,7 +88,12 @@ fn a_seed_gives_one_schedule() {
 
 #[test]
 fn setups_that_make_no_sense_are_errors() {
-    assert!(Joint::start(&setup(&[("endless", None)], 1.0, 0)).unwrap_err().message().contains("`endless`"));
+    assert!(
+        Joint::start(&setup(&[("endless", None)], 1.0, 0))
+            .unwrap_err()
+            .message()
+            .contains("`endless`")
+    );
     assert!(Joint::start(&setup(&[], 1.0, 0)).is_err());
     assert!(Joint::start(&setup(&[("a", Some(0))], 1.0, 0)).is_err());
     assert!(Joint::start(&setup(&[("a", Some(1))], 0.0, 0)).is_err());

@@ -39,12 +39,20 @@ impl Scheduler for Sequence {
             return Err(Error::invalid_input("`prompts_per_batch` is 0"));
         }
         if !(setup.epochs.is_finite() && setup.epochs > 0.0) {
-            return Err(Error::invalid_input(format!("`epochs` is {}; it must be above 0", setup.epochs)));
+            return Err(Error::invalid_input(format!(
+                "`epochs` is {}; it must be above 0",
+                setup.epochs
+            )));
         }
         let config: Config = setup.config()?;
-        let order = config.order.unwrap_or_else(|| setup.tasks.iter().map(|task| task.name.clone()).collect());
+        let order = config
+            .order
+            .unwrap_or_else(|| setup.tasks.iter().map(|task| task.name.clone()).collect());
         if let Some(left_out) = setup.tasks.iter().find(|task| !order.contains(&task.name)) {
-            return Err(Error::invalid_input(format!("`order` leaves out the run's task `{}`", left_out.name)));
+            return Err(Error::invalid_input(format!(
+                "`order` leaves out the run's task `{}`",
+                left_out.name
+            )));
         }
         let mut ahead = VecDeque::new();
         for (at, name) in order.iter().enumerate() {
@@ -53,12 +61,22 @@ impl Scheduler for Sequence {
             }
             let task = setup.tasks.iter().find(|task| task.name == *name).ok_or_else(|| {
                 let known: Vec<_> = setup.tasks.iter().map(|task| task.name.as_str()).collect();
-                Error::invalid_input(format!("`order` names `{name}`; the run's tasks are {}", known.join(", ")))
+                Error::invalid_input(format!(
+                    "`order` names `{name}`; the run's tasks are {}",
+                    known.join(", ")
+                ))
             })?;
             let items = task.items.ok_or_else(|| {
-                Error::invalid_input(format!("task `{name}` never runs out of prompts; set `items` for it in the run file"))
+                Error::invalid_input(format!(
+                    "task `{name}` never runs out of prompts; set `items` for it in the run file"
+                ))
             })?;
-            ahead.push_back(Stretch { task: name.clone(), items, left: 0, epochs_left: setup.epochs });
+            ahead.push_back(Stretch {
+                task: name.clone(),
+                items,
+                left: 0,
+                epochs_left: setup.epochs,
+            });
         }
         if ahead.iter().all(|stretch| stretch.items == 0) {
             return Err(Error::invalid_input("the run's tasks have no prompts"));

@@ -4,7 +4,11 @@ use omni_sdk::scheduler::{Scheduler, Setup, TaskInfo};
 use omni_sequence::Sequence;
 
 fn setup(config: &str, epochs: f64) -> Setup {
-    let task = |(name, items): (&str, u32)| TaskInfo { name: name.to_owned(), items: Some(items), weight: 1.0 };
+    let task = |(name, items): (&str, u32)| TaskInfo {
+        name: name.to_owned(),
+        items: Some(items),
+        weight: 1.0,
+    };
     Setup {
         tasks: [("math", 10), ("code", 4), ("qa", 5)].into_iter().map(task).collect(),
         prompts_per_batch: 4,
@@ -35,7 +39,10 @@ fn batches(setup: &Setup) -> Vec<String> {
 fn one_task_with_all_its_epochs_then_the_next() {
     assert_eq!(
         batches(&setup(r#"{"order": ["code", "math", "qa"]}"#, 2.0)),
-        ["code 4", "code 4", "math 4", "math 4", "math 2", "math 4", "math 4", "math 2", "qa 4", "qa 1", "qa 4", "qa 1"]
+        [
+            "code 4", "code 4", "math 4", "math 4", "math 2", "math 4", "math 4", "math 2", "qa 4",
+            "qa 1", "qa 4", "qa 1"
+        ]
     );
 }
 
@@ -49,7 +56,10 @@ fn orders_that_do_not_fit_the_run_are_errors() {
     for (config, part) in [
         (r#"{"order": ["code", "math"]}"#, "leaves out the run's task `qa`"),
         (r#"{"order": ["code", "math", "qa", "qa"]}"#, "`qa` twice"),
-        (r#"{"order": ["code", "math", "qa", "art"]}"#, "names `art`; the run's tasks are math, code, qa"),
+        (
+            r#"{"order": ["code", "math", "qa", "art"]}"#,
+            "names `art`; the run's tasks are math, code, qa",
+        ),
         (r#"{"ordre": []}"#, "`ordre`"),
     ] {
         let error = Sequence::start(&setup(config, 1.0)).unwrap_err();

@@ -42,12 +42,18 @@ struct Wanted {
 
 impl Judge for Rubric {
     fn compare(&self, comparison: &Comparison) -> Result<Verdict> {
-        let rubric = comparison.rubric.as_deref().map(str::trim).filter(|rubric| !rubric.is_empty());
+        let rubric =
+            comparison.rubric.as_deref().map(str::trim).filter(|rubric| !rubric.is_empty());
         let wanted: Wanted = match rubric.map_or(Ok(Wanted::default()), serde_json::from_str) {
             Ok(wanted) => wanted,
-            Err(error) => return Ok(Verdict::Undecided(format!("the rubric is not one that judge-rubric reads: {error}"))),
+            Err(error) => {
+                return Ok(Verdict::Undecided(format!(
+                    "the rubric is not one that judge-rubric reads: {error}"
+                )));
+            }
         };
-        let difference = self.grade(&comparison.first, &wanted) - self.grade(&comparison.second, &wanted);
+        let difference =
+            self.grade(&comparison.first, &wanted) - self.grade(&comparison.second, &wanted);
         Ok(Verdict::Preferred(if difference.abs() < self.margin {
             Preference::Tie
         } else if difference > 0.0 {
@@ -71,8 +77,13 @@ impl Rubric {
         if words.is_empty() {
             return -3.0;
         }
-        let held = wanted.words.iter().filter(|wanted| words.iter().any(|word| is_form_of(word, &wanted.to_lowercase()))).count();
-        let coverage = if wanted.words.is_empty() { 1.0 } else { held as f64 / wanted.words.len() as f64 };
+        let held = wanted
+            .words
+            .iter()
+            .filter(|wanted| words.iter().any(|word| is_form_of(word, &wanted.to_lowercase())))
+            .count();
+        let coverage =
+            if wanted.words.is_empty() { 1.0 } else { held as f64 / wanted.words.len() as f64 };
         let maximum = wanted.max_words.unwrap_or(usize::MAX);
         let outside = if words.len() < wanted.min_words {
             1.0 - words.len() as f64 / wanted.min_words as f64
@@ -82,7 +93,8 @@ impl Rubric {
             0.0
         };
         let repeats = |at: usize| {
-            let required = wanted.words.iter().any(|wanted| is_form_of(&words[at], &wanted.to_lowercase()));
+            let required =
+                wanted.words.iter().any(|wanted| is_form_of(&words[at], &wanted.to_lowercase()));
             let window = if required { self.window.max(REQUIRED_WINDOW) } else { self.window };
             words[at.saturating_sub(window)..at].contains(&words[at])
         };
@@ -127,15 +139,29 @@ mod tests {
             "",
             "...",
         ] {
-            assert_eq!(verdict(Some(RUBRIC), good, worse), Verdict::Preferred(Preference::First), "{worse}");
-            assert_eq!(verdict(Some(RUBRIC), worse, good), Verdict::Preferred(Preference::Second), "{worse}");
+            assert_eq!(
+                verdict(Some(RUBRIC), good, worse),
+                Verdict::Preferred(Preference::First),
+                "{worse}"
+            );
+            assert_eq!(
+                verdict(Some(RUBRIC), worse, good),
+                Verdict::Preferred(Preference::Second),
+                "{worse}"
+            );
         }
-        assert_eq!(verdict(Some(RUBRIC), good, "A red cat likes to PLAY."), Verdict::Preferred(Preference::Tie));
+        assert_eq!(
+            verdict(Some(RUBRIC), good, "A red cat likes to PLAY."),
+            Verdict::Preferred(Preference::Tie)
+        );
     }
 
     #[test]
     fn without_a_rubric_repetition_counts() {
-        assert_eq!(verdict(None, "a fine day", "fine fine fine"), Verdict::Preferred(Preference::First));
+        assert_eq!(
+            verdict(None, "a fine day", "fine fine fine"),
+            Verdict::Preferred(Preference::First)
+        );
         assert_eq!(verdict(None, "a fine day", "a bad day"), Verdict::Preferred(Preference::Tie));
     }
 

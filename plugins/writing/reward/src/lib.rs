@@ -5,7 +5,8 @@
 //! for the first or the second text favours nobody.
 
 use omni_sdk::reward::{
-    Comparison, Component, Error, Group, Item, Preference, Reply, Request, Result, Reward, Rollout, Turn, Verdict,
+    Comparison, Component, Error, Group, Item, Preference, Reply, Request, Result, Reward, Rollout,
+    Turn, Verdict,
 };
 use omni_sdk::rng::Rng;
 use omni_sdk::text::{answer, without_thinking};
@@ -42,10 +43,17 @@ impl Reward for Writing {
         let item = &group.item;
         let reference = item.reference()?;
         if reference.trim().is_empty() {
-            return Err(Error::invalid_input(format!("the `reference` of item `{}` is empty", item.id)));
+            return Err(Error::invalid_input(format!(
+                "the `reference` of item `{}` is empty",
+                item.id
+            )));
         }
         let texts: Vec<_> = group.rollouts.iter().map(|rollout| self.text(rollout)).collect();
-        let asked: Vec<_> = texts.iter().enumerate().filter_map(|(index, text)| Some((index, text.as_ref()?))).collect();
+        let asked: Vec<_> = texts
+            .iter()
+            .enumerate()
+            .filter_map(|(index, text)| Some((index, text.as_ref()?)))
+            .collect();
         if replies.is_empty() && !asked.is_empty() {
             let rubric = rubric(item)?;
             let requests = asked.iter().map(|(index, text)| {
@@ -65,7 +73,11 @@ impl Reward for Writing {
             return Ok(Turn::Ask(requests.collect()));
         }
         if replies.len() != asked.len() {
-            return Err(Error::internal(format!("{} replies to {} comparisons", replies.len(), asked.len())));
+            return Err(Error::internal(format!(
+                "{} replies to {} comparisons",
+                replies.len(),
+                asked.len()
+            )));
         }
         // Nothing written is dispreferred to anything.
         let mut scores = vec![vec![Component::scored(PREFERENCE, 0.0)]; texts.len()];
@@ -84,7 +96,9 @@ impl Writing {
         let tagged = answer(&rollout.text).map(str::to_owned);
         let text = match self.extract {
             Extract::Tags => tagged,
-            Extract::Auto => tagged.or_else(|| Some(without_thinking(&rollout.text).trim().to_owned())),
+            Extract::Auto => {
+                tagged.or_else(|| Some(without_thinking(&rollout.text).trim().to_owned()))
+            }
         };
         text.filter(|text| !text.is_empty())
     }
@@ -120,9 +134,13 @@ fn component(reply: &Reply, policy_first: bool) -> Component {
             };
             Component::scored(PREFERENCE, score)
         }
-        Reply::Compared(Verdict::Undecided(reason)) => Component::undefined(PREFERENCE, format!("the judge: {reason}")),
+        Reply::Compared(Verdict::Undecided(reason)) => {
+            Component::undefined(PREFERENCE, format!("the judge: {reason}"))
+        }
         Reply::Failed(reason) => Component::undefined(PREFERENCE, reason),
-        Reply::Executed(_) => Component::undefined(PREFERENCE, "the host ran a program instead of comparing"),
+        Reply::Executed(_) => {
+            Component::undefined(PREFERENCE, "the host ran a program instead of comparing")
+        }
     }
 }
 
@@ -134,7 +152,8 @@ mod tests {
     fn group() -> Group {
         let mut item = Item::new("i", "write").with_reference("reference");
         item.data = r#"{"rubric": {"words": ["a"]}, "kind": "x"}"#.to_owned();
-        let texts: Vec<String> = (0..64).map(|i| format!("<think>t</think><answer>text {i}</answer>")).collect();
+        let texts: Vec<String> =
+            (0..64).map(|i| format!("<think>t</think><answer>text {i}</answer>")).collect();
         let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         texts[3] = "";
         texts[5] = "<think>only</think>";
@@ -142,7 +161,9 @@ mod tests {
     }
 
     fn ask(group: &Group) -> Vec<Comparison> {
-        let Turn::Ask(requests) = Writing::default().score(group, &[]).unwrap() else { panic!("does not ask") };
+        let Turn::Ask(requests) = Writing::default().score(group, &[]).unwrap() else {
+            panic!("does not ask")
+        };
         requests
             .into_iter()
             .map(|request| match request {
@@ -161,7 +182,10 @@ mod tests {
         let first = comparisons.iter().filter(|c| c.second == "reference").count();
         assert!((16..=46).contains(&first), "{first} of 62 stand first");
         assert!(comparisons.iter().all(|c| (c.first == "reference") != (c.second == "reference")));
-        assert!(comparisons.iter().all(|c| !c.first.contains('<') && !c.second.contains('<')), "markup reaches the judge");
+        assert!(
+            comparisons.iter().all(|c| !c.first.contains('<') && !c.second.contains('<')),
+            "markup reaches the judge"
+        );
         assert_eq!(comparisons[0].rubric.as_deref(), Some(r#"{"words":["a"]}"#));
     }
 
@@ -172,7 +196,11 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(i, comparison)| {
-                let policy = if comparison.second == "reference" { Preference::First } else { Preference::Second };
+                let policy = if comparison.second == "reference" {
+                    Preference::First
+                } else {
+                    Preference::Second
+                };
                 match i {
                     0 => Reply::Compared(Verdict::Preferred(Preference::Tie)),
                     1 => Reply::Compared(Verdict::Undecided("both refuse".to_owned())),
@@ -181,7 +209,9 @@ mod tests {
                 }
             })
             .collect();
-        let Turn::Done(scores) = Writing::default().score(&group, &replies).unwrap() else { panic!("asks again") };
+        let Turn::Done(scores) = Writing::default().score(&group, &replies).unwrap() else {
+            panic!("asks again")
+        };
         let values: Vec<_> = scores.into_iter().map(|mut s| s.remove(0).value).collect();
         assert_eq!(values[0], Value::Scored(0.5));
         assert!(matches!(&values[1], Value::Undefined(reason) if reason.contains("both refuse")));

@@ -8,19 +8,8 @@ use bindings::exports::omni::plugin::interpreter as wit;
 use bindings::omni::plugin::programs;
 
 /// What wit-bindgen made of the world.
-#[allow(
-    warnings,
-    clippy::all,
-    clippy::pedantic,
-    clippy::restriction,
-    reason = "generated"
-)]
-#[allow(
-    missing_docs,
-    unsafe_code,
-    unsafe_op_in_unsafe_fn,
-    reason = "generated"
-)]
+#[allow(warnings, clippy::all, clippy::pedantic, clippy::restriction, reason = "generated")]
+#[allow(missing_docs, unsafe_code, unsafe_op_in_unsafe_fn, reason = "generated")]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit/0.1.0",

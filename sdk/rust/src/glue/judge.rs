@@ -8,19 +8,8 @@ use bindings::exports::omni::plugin::judge as wit;
 use bindings::omni::plugin::{judgements, types};
 
 /// What wit-bindgen made of the world.
-#[allow(
-    warnings,
-    clippy::all,
-    clippy::pedantic,
-    clippy::restriction,
-    reason = "generated"
-)]
-#[allow(
-    missing_docs,
-    unsafe_code,
-    unsafe_op_in_unsafe_fn,
-    reason = "generated"
-)]
+#[allow(warnings, clippy::all, clippy::pedantic, clippy::restriction, reason = "generated")]
+#[allow(missing_docs, unsafe_code, unsafe_op_in_unsafe_fn, reason = "generated")]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit/0.1.0",
@@ -68,11 +57,7 @@ impl<T: Judge> wit::Guest for Glue<T> {
 
 fn comparison_in(comparison: judgements::Comparison) -> Comparison {
     Comparison {
-        conversation: comparison
-            .conversation
-            .into_iter()
-            .map(message_in)
-            .collect(),
+        conversation: comparison.conversation.into_iter().map(message_in).collect(),
         first: comparison.first,
         second: comparison.second,
         rubric: comparison.rubric,

@@ -61,13 +61,8 @@ pub(crate) fn enter() {
     HOOK.call_once(|| {
         std::panic::set_hook(Box::new(|panic| {
             let message = panic.payload_as_str().unwrap_or("a value that is no text");
-            let place = panic
-                .location()
-                .map_or_else(String::new, |at| format!(" ({at})"));
-            log(
-                crate::log::Level::Error,
-                &format!("panic: {message}{place}"),
-            );
+            let place = panic.location().map_or_else(String::new, |at| format!(" ({at})"));
+            log(crate::log::Level::Error, &format!("panic: {message}{place}"));
         }));
     });
 }
@@ -103,10 +98,7 @@ macro_rules! message {
                 $types::Role::User => crate::Role::User,
                 $types::Role::Assistant => crate::Role::Assistant,
             };
-            crate::Message {
-                role,
-                content: message.content,
-            }
+            crate::Message { role, content: message.content }
         }
 
         fn message_out(message: crate::Message) -> $types::Message {
@@ -115,10 +107,7 @@ macro_rules! message {
                 crate::Role::User => $types::Role::User,
                 crate::Role::Assistant => $types::Role::Assistant,
             };
-            $types::Message {
-                role,
-                content: message.content,
-            }
+            $types::Message { role, content: message.content }
         }
     };
 }
@@ -126,65 +115,25 @@ macro_rules! message {
 macro_rules! program {
     ($programs:ident) => {
         fn limits_in(limits: $programs::Limits) -> crate::programs::Limits {
-            let $programs::Limits {
-                fuel,
-                memory_bytes,
-                output_bytes,
-            } = limits;
-            crate::programs::Limits {
-                fuel,
-                memory_bytes,
-                output_bytes,
-            }
+            let $programs::Limits { fuel, memory_bytes, output_bytes } = limits;
+            crate::programs::Limits { fuel, memory_bytes, output_bytes }
         }
 
         fn limits_out(limits: crate::programs::Limits) -> $programs::Limits {
-            let crate::programs::Limits {
-                fuel,
-                memory_bytes,
-                output_bytes,
-            } = limits;
-            $programs::Limits {
-                fuel,
-                memory_bytes,
-                output_bytes,
-            }
+            let crate::programs::Limits { fuel, memory_bytes, output_bytes } = limits;
+            $programs::Limits { fuel, memory_bytes, output_bytes }
         }
 
         fn program_in(program: $programs::Program) -> crate::programs::Program {
-            let $programs::Program {
-                language,
-                source,
-                stdin,
-                seed,
-                limits,
-            } = program;
+            let $programs::Program { language, source, stdin, seed, limits } = program;
             let limits = limits.map(limits_in);
-            crate::programs::Program {
-                language,
-                source,
-                stdin,
-                seed,
-                limits,
-            }
+            crate::programs::Program { language, source, stdin, seed, limits }
         }
 
         fn program_out(program: crate::programs::Program) -> $programs::Program {
-            let crate::programs::Program {
-                language,
-                source,
-                stdin,
-                seed,
-                limits,
-            } = program;
+            let crate::programs::Program { language, source, stdin, seed, limits } = program;
             let limits = limits.map(limits_out);
-            $programs::Program {
-                language,
-                source,
-                stdin,
-                seed,
-                limits,
-            }
+            $programs::Program { language, source, stdin, seed, limits }
         }
 
         fn execution_in(execution: $programs::Execution) -> crate::programs::Execution {
@@ -203,18 +152,8 @@ macro_rules! program {
                     message: stop.message,
                 }),
             };
-            let $programs::Execution {
-                stdout,
-                stderr,
-                fuel,
-                ..
-            } = execution;
-            crate::programs::Execution {
-                status,
-                stdout,
-                stderr,
-                fuel,
-            }
+            let $programs::Execution { stdout, stderr, fuel, .. } = execution;
+            crate::programs::Execution { status, stdout, stderr, fuel }
         }
 
         fn execution_out(execution: crate::programs::Execution) -> $programs::Execution {
@@ -233,18 +172,8 @@ macro_rules! program {
                     message: stop.message,
                 }),
             };
-            let crate::programs::Execution {
-                stdout,
-                stderr,
-                fuel,
-                ..
-            } = execution;
-            $programs::Execution {
-                status,
-                stdout,
-                stderr,
-                fuel,
-            }
+            let crate::programs::Execution { stdout, stderr, fuel, .. } = execution;
+            $programs::Execution { status, stdout, stderr, fuel }
         }
     };
 }
@@ -281,12 +210,7 @@ macro_rules! verdict {
     };
 }
 
-#[cfg(any(
-    feature = "task",
-    feature = "reward",
-    feature = "judge",
-    feature = "scheduler"
-))]
+#[cfg(any(feature = "task", feature = "reward", feature = "judge", feature = "scheduler"))]
 use error;
 #[cfg(any(feature = "task", feature = "reward", feature = "judge"))]
 use message;

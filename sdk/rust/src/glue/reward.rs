@@ -8,19 +8,8 @@ use bindings::exports::omni::plugin::reward as wit;
 use bindings::omni::plugin::{judgements, programs, types};
 
 /// What wit-bindgen made of the world.
-#[allow(
-    warnings,
-    clippy::all,
-    clippy::pedantic,
-    clippy::restriction,
-    reason = "generated"
-)]
-#[allow(
-    missing_docs,
-    unsafe_code,
-    unsafe_op_in_unsafe_fn,
-    reason = "generated"
-)]
+#[allow(warnings, clippy::all, clippy::pedantic, clippy::restriction, reason = "generated")]
+#[allow(missing_docs, unsafe_code, unsafe_op_in_unsafe_fn, reason = "generated")]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit/0.1.0",
@@ -62,13 +51,7 @@ impl<T: Reward> wit::Guest for Glue<T> {
 }
 
 fn group_in(group: wit::Group) -> Group {
-    let wit::Group {
-        task,
-        item,
-        rollouts,
-        seed,
-        ..
-    } = group;
+    let wit::Group { task, item, rollouts, seed, .. } = group;
     let item = Item {
         id: item.id,
         messages: item.messages.into_iter().map(message_in).collect(),
@@ -83,12 +66,7 @@ fn group_in(group: wit::Group) -> Group {
             types::Finish::Length => Finish::Length,
         },
     });
-    Group {
-        task,
-        item,
-        rollouts: rollouts.collect(),
-        seed,
-    }
+    Group { task, item, rollouts: rollouts.collect(), seed }
 }
 
 fn reply_in(reply: wit::Reply) -> Reply {
@@ -103,11 +81,7 @@ fn request_out(request: Request) -> wit::Request {
     match request {
         Request::Execute(program) => wit::Request::Execute(program_out(program)),
         Request::Compare(comparison) => wit::Request::Compare(judgements::Comparison {
-            conversation: comparison
-                .conversation
-                .into_iter()
-                .map(message_out)
-                .collect(),
+            conversation: comparison.conversation.into_iter().map(message_out).collect(),
             first: comparison.first,
             second: comparison.second,
             rubric: comparison.rubric,
@@ -121,8 +95,5 @@ fn component_out(component: Component) -> wit::Component {
         Value::Scored(score) => wit::Value::Scored(score),
         Value::Undefined(reason) => wit::Value::Undefined(reason),
     };
-    wit::Component {
-        name: component.name,
-        value,
-    }
+    wit::Component { name: component.name, value }
 }

@@ -9,19 +9,8 @@ use bindings::exports::omni::plugin::scheduler as wit;
 use bindings::omni::plugin::types;
 
 /// What wit-bindgen made of the world.
-#[allow(
-    warnings,
-    clippy::all,
-    clippy::pedantic,
-    clippy::restriction,
-    reason = "generated"
-)]
-#[allow(
-    missing_docs,
-    unsafe_code,
-    unsafe_op_in_unsafe_fn,
-    reason = "generated"
-)]
+#[allow(warnings, clippy::all, clippy::pedantic, clippy::restriction, reason = "generated")]
+#[allow(missing_docs, unsafe_code, unsafe_op_in_unsafe_fn, reason = "generated")]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit/0.1.0",
@@ -52,14 +41,8 @@ impl<T: Scheduler> wit::Guest for Glue<T> {
         let mut scheduler: T = from_bytes(&state)?;
         let observations: Vec<_> = observations.into_iter().map(observation_in).collect();
         let batch = scheduler.next(&observations)?;
-        let batch = batch.into_iter().map(|it| wit::Share {
-            task: it.task,
-            prompts: it.prompts,
-        });
-        Ok(wit::Decision {
-            state: to_bytes(&scheduler)?,
-            batch: batch.collect(),
-        })
+        let batch = batch.into_iter().map(|it| wit::Share { task: it.task, prompts: it.prompts });
+        Ok(wit::Decision { state: to_bytes(&scheduler)?, batch: batch.collect() })
     }
 }
 
@@ -73,11 +56,8 @@ fn from_bytes<T: serde::de::DeserializeOwned>(state: &[u8]) -> SdkResult<T> {
 }
 
 fn setup_in(setup: wit::Setup) -> Setup {
-    let task = |task: wit::TaskInfo| TaskInfo {
-        name: task.name,
-        items: task.items,
-        weight: task.weight,
-    };
+    let task =
+        |task: wit::TaskInfo| TaskInfo { name: task.name, items: task.items, weight: task.weight };
     Setup {
         tasks: setup.tasks.into_iter().map(task).collect(),
         prompts_per_batch: setup.prompts_per_batch,

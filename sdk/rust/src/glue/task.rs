@@ -8,19 +8,8 @@ use bindings::exports::omni::plugin::task as wit;
 use bindings::omni::plugin::types;
 
 /// What wit-bindgen made of the world.
-#[allow(
-    warnings,
-    clippy::all,
-    clippy::pedantic,
-    clippy::restriction,
-    reason = "generated"
-)]
-#[allow(
-    missing_docs,
-    unsafe_code,
-    unsafe_op_in_unsafe_fn,
-    reason = "generated"
-)]
+#[allow(warnings, clippy::all, clippy::pedantic, clippy::restriction, reason = "generated")]
+#[allow(missing_docs, unsafe_code, unsafe_op_in_unsafe_fn, reason = "generated")]
 pub mod bindings {
     wit_bindgen::generate!({
         path: "../../wit/0.1.0",
@@ -42,10 +31,7 @@ impl<T: Task> wit::Guest for Glue<T> {
     fn splits(config: String) -> Result<Vec<wit::Split>, types::Error> {
         enter();
         let splits = configured::<T>(&config)?.splits()?;
-        let out = splits.into_iter().map(|it| wit::Split {
-            name: it.name,
-            items: it.items,
-        });
+        let out = splits.into_iter().map(|it| wit::Split { name: it.name, items: it.items });
         Ok(out.collect())
     }
 
