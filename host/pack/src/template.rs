@@ -57,19 +57,37 @@ impl Template {
     pub fn render(&self, row: &Value) -> Result<Vec<RowMessage>, PackError> {
         let mut messages = Vec::new();
         for (index, role) in self.roles.iter().enumerate() {
+            let name = index.to_string();
             let rendered = self
                 .environment
-                .get_template(&index.to_string())
-                .and_then(|template| template.render(minijinja::value::Serde(row)))
-                .map_err(|error| {
-                    let keys = row.as_object().map(|row| row.keys().cloned().collect::<Vec<_>>());
-                    let help = format!("the row has {}", keys.unwrap_or_default().join(", "));
-                    PackError::at(&self.file, error.line(), "", reason(&error), help)
-                })?;
+                .get_template(&name)
+                .and_then(|template| template.render(minijinja::value::Serde(row)));
+            let rendered = rendered.map_err(|error| self.failed(&name, row, &error))?;
             let content = rendered.trim().to_owned();
             messages.push(RowMessage { role: role.clone(), content });
         }
         Ok(messages)
+    }
+
+    /// Says which of the part's variables the row lacks.
+    fn failed(&self, part: &str, row: &Value, error: &minijinja::Error) -> PackError {
+        let wanted = self
+            .environment
+            .get_template(part)
+            .map(|template| template.undeclared_variables(false))
+            .unwrap_or_default();
+        let mut missing: Vec<_> =
+            wanted.iter().filter(|name| row.get(name.as_str()).is_none()).collect();
+        missing.sort();
+        let missing: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
+        let message = if missing.is_empty() {
+            reason(error)
+        } else {
+            format!("{}: the row has no {}", reason(error), missing.join(", "))
+        };
+        let keys = row.as_object().map(|row| row.keys().cloned().collect::<Vec<_>>());
+        let help = format!("it has {}", keys.unwrap_or_default().join(", "));
+        PackError::at(&self.file, error.line(), "", message, help)
     }
 }
 
@@ -125,10 +143,10 @@ mod tests {
 
     #[test]
     fn a_missing_key_names_file_and_line() {
-        let error = template("one\n{{ prompt }}").unwrap().render(&json!({"question": "?"}));
+        let error = template("one\n{{ prompt }}").unwrap().render(&json!({"text": "?"}));
         let error = error.unwrap_err().to_string();
         assert!(error.starts_with("prompts/x.txt:2:"), "{error}");
-        assert!(error.contains("question"), "{error}");
+        assert!(error.contains("no `prompt`"), "{error}");
         let error = template("[user]\nfine\n{{ oops").unwrap_err().to_string();
         assert!(error.starts_with("prompts/x.txt:3:"), "{error}");
     }
