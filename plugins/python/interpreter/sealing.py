@@ -17,7 +17,8 @@ import pkgutil
 import random
 import sys
 import threading
-import time
+
+import clocks
 
 # Modules that do something at import, or are for machines that this is not.
 _LEFT_OUT = {
@@ -123,7 +124,7 @@ def seal():
             pass
 
     _seal_files(replace)
-    _seal_clocks(replace)
+    clocks.seal(replace, _denied)
     _seal_randomness(replace)
     _seal_threads()
     _seal_imports()
@@ -243,73 +244,6 @@ def _hard_exit(status=0, /):
 
 def _no(*_args):
     return False
-
-
-# Clocks.
-
-
-def _seal_clocks(replace):
-    clocks = (
-        "time time_ns perf_counter perf_counter_ns monotonic monotonic_ns process_time"
-        " process_time_ns thread_time thread_time_ns clock_gettime clock_gettime_ns clock_getres"
-        " clock_settime clock_settime_ns get_clock_info"
-    ).split()
-    for name in clocks:
-        replace(time, name, _denied(f"time.{name}"))
-    replace(time, "sleep", _sleep)
-    for name in ("gmtime", "localtime", "ctime", "asctime"):
-        replace(time, name, _with_argument(getattr(time, name, None), f"time.{name}"))
-    _seal_datetime(replace)
-    _still_logging()
-
-
-def _sleep(seconds, /):
-    """There is no time to pass."""
-
-
-def _with_argument(function, what):
-    denied = _denied(what)
-
-    def checked(moment=None, /):
-        return denied() if moment is None else function(moment)
-
-    checked.__name__ = checked.__qualname__ = what.rsplit(".", 1)[-1]
-    return checked
-
-
-def _seal_datetime(replace):
-    import datetime
-
-    class sealed(datetime.datetime):
-        now = classmethod(_denied("datetime.now"))
-        utcnow = classmethod(_denied("datetime.utcnow"))
-        today = classmethod(_denied("datetime.today"))
-
-        def __repr__(self):
-            return "datetime." + super().__repr__()
-
-    sealed.__name__ = sealed.__qualname__ = "datetime"
-    sealed.__module__ = "datetime"
-    replace(datetime, "datetime", sealed)
-
-
-class _NoTime:
-    """A clock that stands still, for what only stamps its messages."""
-
-    gmtime = staticmethod(time.gmtime)
-    localtime = staticmethod(time.localtime)
-    strftime = staticmethod(time.strftime)
-    time_ns = staticmethod(lambda: 0)
-    # Last: from here on the name means this one.
-    time = staticmethod(lambda: 0.0)
-
-
-def _still_logging():
-    import logging
-
-    logging.time = _NoTime
-    logging.logProcesses = False
-    logging._startTime = 0
 
 
 # Randomness.
