@@ -71,7 +71,8 @@ fn write(
         if let Some(folder) = to.parent() {
             std::fs::create_dir_all(folder).map_err(PackError::io("create", folder))?;
         }
-        std::fs::copy(from, &to).map(drop).map_err(PackError::io("copy", from))
+        std::fs::copy(from, &to).map_err(PackError::io("copy", from))?;
+        readable(&to, 0o644)
     };
     for (within, path) in files {
         copy(path, within)?;
@@ -90,18 +91,20 @@ fn write(
         std::fs::remove_dir_all(dir).map_err(PackError::io("replace", dir))?;
     }
     let aside = aside.keep();
-    readable(&aside)?;
+    readable(&aside, 0o755)?;
     std::fs::rename(&aside, dir).map_err(PackError::io("write", dir))
 }
 
-/// A temporary folder is its owner's alone; a pack is for everybody.
-fn readable(dir: &Path) -> Result<(), PackError> {
+/// Temporary files and folders are their owner's alone; a pack is for everybody.
+fn readable(path: &Path, mode: u32) -> Result<(), PackError> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let open = std::fs::Permissions::from_mode(0o755);
-        std::fs::set_permissions(dir, open).map_err(PackError::io("write", dir))?;
+        let open = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, open).map_err(PackError::io("write", path))?;
     }
+    #[cfg(not(unix))]
+    let _ = (path, mode);
     Ok(())
 }
 
