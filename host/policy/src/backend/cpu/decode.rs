@@ -63,7 +63,7 @@ impl<R: Real> Pages<R> {
 
     /// The pages of one key head with the number of tokens in each.
     #[inline(always)]
-    fn head(&self, heads: Heads, head: usize) -> impl Iterator<Item = (&[R], &[R], usize)> {
+    fn head(&self, heads: Heads, head: usize) -> impl Iterator<Item = Page<'_, R>> + Clone {
         let half = heads.dim * PAGE;
         let tokens = self.tokens;
         self.data.chunks_exact(heads.keys * 2 * half).enumerate().map(move |(n, page)| {
@@ -98,8 +98,6 @@ impl<R: Real> Cache<R> {
     /// Appends each row's key and value, then attends.
     pub(super) fn attend(&mut self, layer: usize, rows: &[DecodeRow], out: &mut [R], qkv: &[R]) {
         let heads = self.heads;
-        let sharing = heads.queries / heads.keys;
-        let width = sharing * heads.dim;
         let scale = R::from_f64(1.0 / (heads.dim as f64).sqrt());
         let qkv = qkv.chunks_exact(heads.row());
         for ((row, qkv), out) in rows.iter().zip(qkv).zip(out.chunks_exact_mut(heads.out())) {
@@ -108,75 +106,108 @@ impl<R: Real> Cache<R> {
             let pages: usize = parts.iter().map(|p| p.tokens.div_ceil(PAGE)).sum();
             self.scores.resize(self.scores.len().max(pages * PAGE), R::ZERO);
             let scores = &mut self.scores[..pages * PAGE];
-            let queries = qkv.chunks_exact(width);
-            for (head, (q, out)) in queries.zip(out.chunks_exact_mut(width)).enumerate() {
-                for (q, out) in q.chunks_exact(heads.dim).zip(out.chunks_exact_mut(heads.dim)) {
-                    attend_one(heads, head, scale, q, out, parts, scores);
-                }
-            }
+            attend_row(heads, scale, qkv, out, parts, scores);
         }
     }
 }
 
 simd_fn! {
-    /// One query over the pages of its prefix and its sequence. Slots of the last pages that hold
-    /// no token get the score −∞, hence the weight 0.
-    fn attend_one<R>(
+    /// All queries of a row over the pages of its prefix and its sequence.
+    fn attend_row<R>(
         heads: Heads,
-        head: usize,
         scale: R,
-        q: &'a [R],
+        qkv: &'a [R],
         out: &'a mut [R],
         parts: [&'a Pages<R>; 2],
         scores: &'a mut [R],
     ) {
-        let mut most = [R::NEG_INFINITY; PAGE];
-        let pages = || parts.into_iter().flat_map(|p| p.head(heads, head));
-        for ((keys, _, tokens), scores) in pages().zip(scores.chunks_exact_mut(PAGE)) {
-            let mut sum = [R::ZERO; PAGE];
-            for (column, &q) in keys.chunks_exact(PAGE).zip(q) {
-                for (sum, &k) in sum.iter_mut().zip(column) {
-                    *sum = k.mul_add(q, *sum);
+        let sharing = heads.queries / heads.keys;
+        let queries = qkv.chunks_exact(heads.dim).zip(out.chunks_exact_mut(heads.dim));
+        for (n, (q, out)) in queries.enumerate() {
+            let pages = || parts.into_iter().flat_map(|p| p.head(heads, n / sharing));
+            let inverse = weigh(scale, q, pages(), scores);
+            average(inverse, out, pages(), scores);
+        }
+    }
+}
+
+/// A page of one key head: keys `[D, PAGE]`, values `[PAGE, D]`, number of tokens.
+type Page<'a, R> = (&'a [R], &'a [R], usize);
+
+/// Unnormalised weights of all slots into `scores`; the inverse of their sum. Slots of the last
+/// pages that hold no token get the score −∞, hence next to no weight (and their values are 0).
+#[inline(always)]
+fn weigh<'a, R: Real>(
+    scale: R,
+    q: &[R],
+    pages: impl Iterator<Item = Page<'a, R>>,
+    scores: &mut [R],
+) -> R {
+    let mut most = [R::NEG_INFINITY; PAGE];
+    for ((keys, _, tokens), scores) in pages.zip(scores.chunks_exact_mut(PAGE)) {
+        // Two sums side by side, so that the additions need not wait for each other.
+        let (mut even, mut odd) = ([R::ZERO; PAGE], [R::ZERO; PAGE]);
+        for (columns, q) in keys.chunks_exact(2 * PAGE).zip(q.chunks_exact(2)) {
+            let (first, second) = columns.split_at(PAGE);
+            for i in 0..PAGE {
+                even[i] = first[i].mul_add(q[0], even[i]);
+                odd[i] = second[i].mul_add(q[1], odd[i]);
+            }
+        }
+        for i in 0..PAGE {
+            let score = (even[i] + odd[i]) * scale;
+            scores[i] = if i < tokens { score } else { R::NEG_INFINITY };
+            most[i] = most[i].max(scores[i]);
+        }
+    }
+    let most = most.into_iter().fold(R::NEG_INFINITY, R::max);
+    let mut total = [R::ZERO; PAGE];
+    for scores in scores.chunks_exact_mut(PAGE) {
+        for (score, total) in scores.iter_mut().zip(&mut total) {
+            *score = (*score - most).exp();
+            *total += *score;
+        }
+    }
+    R::ONE / total.into_iter().sum()
+}
+
+/// The values' average by the weights; a stretch of the output stays in registers while all tokens
+/// pass.
+#[inline(always)]
+fn average<'a, R: Real>(
+    inverse: R,
+    out: &mut [R],
+    pages: impl Iterator<Item = Page<'a, R>> + Clone,
+    scores: &[R],
+) {
+    let dim = out.len();
+    let (stretches, rest) = out.as_chunks_mut::<PAGE>();
+    let done = dim - rest.len();
+    for (n, out) in stretches.iter_mut().enumerate() {
+        let at = n * PAGE;
+        let (mut even, mut odd) = ([R::ZERO; PAGE], [R::ZERO; PAGE]);
+        for ((_, values, tokens), scores) in pages.clone().zip(scores.chunks_exact(PAGE)) {
+            // An odd token out is paired with an empty slot, whose value is 0.
+            let pairs = values.chunks_exact(2 * dim).zip(scores.chunks_exact(2));
+            for (values, p) in pairs.take(tokens.div_ceil(2)) {
+                let (first, second) = (&values[at..at + PAGE], &values[dim + at..][..PAGE]);
+                for i in 0..PAGE {
+                    even[i] = first[i].mul_add(p[0], even[i]);
+                    odd[i] = second[i].mul_add(p[1], odd[i]);
                 }
             }
-            for (i, ((score, &sum), most)) in scores.iter_mut().zip(&sum).zip(&mut most).enumerate() {
-                *score = if i < tokens { sum * scale } else { R::NEG_INFINITY };
-                *most = most.max(*score);
+        }
+        for i in 0..PAGE {
+            out[i] = (even[i] + odd[i]) * inverse;
+        }
+    }
+    for (n, out) in rest.iter_mut().enumerate() {
+        let mut sum = R::ZERO;
+        for ((_, values, tokens), scores) in pages.clone().zip(scores.chunks_exact(PAGE)) {
+            for (value, &p) in values.chunks_exact(dim).zip(scores).take(tokens) {
+                sum = value[done + n].mul_add(p, sum);
             }
         }
-        let most = most.into_iter().fold(R::NEG_INFINITY, R::max);
-        let mut total = [R::ZERO; PAGE];
-        for scores in scores.chunks_exact_mut(PAGE) {
-            for (score, total) in scores.iter_mut().zip(&mut total) {
-                *score = (*score - most).exp();
-                *total += *score;
-            }
-        }
-        let inverse = R::ONE / total.into_iter().sum();
-        // A stretch of the output stays in registers while all tokens pass.
-        let (stretches, rest) = out.as_chunks_mut::<PAGE>();
-        let done = stretches.len() * PAGE;
-        for (n, out) in stretches.iter_mut().enumerate() {
-            let mut sum = [R::ZERO; PAGE];
-            for ((_, values, tokens), scores) in pages().zip(scores.chunks_exact(PAGE)) {
-                for (value, &p) in values.chunks_exact(heads.dim).zip(scores).take(tokens) {
-                    for (sum, &v) in sum.iter_mut().zip(&value[n * PAGE..(n + 1) * PAGE]) {
-                        *sum = v.mul_add(p, *sum);
-                    }
-                }
-            }
-            for (out, sum) in out.iter_mut().zip(sum) {
-                *out = sum * inverse;
-            }
-        }
-        for (n, out) in rest.iter_mut().enumerate() {
-            let mut sum = R::ZERO;
-            for ((_, values, tokens), scores) in pages().zip(scores.chunks_exact(PAGE)) {
-                for (value, &p) in values.chunks_exact(heads.dim).zip(scores).take(tokens) {
-                    sum = value[done + n].mul_add(p, sum);
-                }
-            }
-            *out = sum * inverse;
-        }
+        *out = sum * inverse;
     }
 }

@@ -126,14 +126,18 @@ simd_fn! {
         running.raise(greatest(logits));
         let most = running.most;
         let (mut sum, mut weighted) = ([R::ZERO; LANES], [R::ZERO; LANES]);
-        let chunks = logits.chunks_exact(LANES);
-        let rest = chunks.remainder();
-        for chunk in chunks.chain(std::iter::once(rest)) {
+        let (chunks, rest) = logits.as_chunks::<LANES>();
+        for chunk in chunks {
             for ((sum, weighted), &x) in sum.iter_mut().zip(&mut weighted).zip(chunk) {
                 let e = (x - most).exp();
                 *sum += e;
                 *weighted = e.mul_add(x, *weighted);
             }
+        }
+        for ((sum, weighted), &x) in sum.iter_mut().zip(&mut weighted).zip(rest) {
+            let e = (x - most).exp();
+            *sum += e;
+            *weighted = e.mul_add(x, *weighted);
         }
         running.sum += sum.into_iter().sum();
         running.weighted += weighted.into_iter().sum();

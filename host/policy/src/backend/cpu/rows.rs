@@ -3,7 +3,7 @@
 
 use super::dense::add;
 use super::exec::Exec;
-use super::simd::{dot, simd_fn, sum3};
+use super::simd::{LANES, dot, simd_fn, sum3};
 use crate::backend::Heads;
 use crate::real::Real;
 
@@ -185,14 +185,28 @@ simd_fn! {
     fn swiglu_backward_block<R>(gate_up: &'a mut [R], dout: &'a mut [R], inner: usize) {
         for (row, dout) in gate_up.chunks_exact_mut(2 * inner).zip(dout.chunks_exact_mut(inner)) {
             let (gate, up) = row.split_at_mut(inner);
-            for ((gate, up), dout) in gate.iter_mut().zip(up).zip(dout) {
-                let (g, u, d) = (*gate, *up, *dout);
-                let sigmoid = R::ONE / (R::ONE + (-g).exp());
-                let silu = g * sigmoid;
-                *gate = d * u * sigmoid * (R::ONE + g * (R::ONE - sigmoid));
-                *up = d * silu;
-                *dout = silu * u;
+            let (gates, gate) = gate.as_chunks_mut::<LANES>();
+            let (ups, up) = up.as_chunks_mut::<LANES>();
+            let (douts, dout) = dout.as_chunks_mut::<LANES>();
+            for ((gate, up), dout) in gates.iter_mut().zip(ups).zip(douts) {
+                // Copies in registers: the compiler need not fear that the three overlap.
+                let (mut g, mut u, mut d) = (*gate, *up, *dout);
+                for ((g, u), d) in g.iter_mut().zip(&mut u).zip(&mut d) {
+                    (*g, *u, *d) = swiglu_gradient(*g, *u, *d);
+                }
+                (*gate, *up, *dout) = (g, u, d);
+            }
+            for ((g, u), d) in gate.iter_mut().zip(up).zip(dout) {
+                (*g, *u, *d) = swiglu_gradient(*g, *u, *d);
             }
         }
     }
+}
+
+/// Gradients by gate and up, and the forward's output.
+#[inline(always)]
+fn swiglu_gradient<R: Real>(g: R, u: R, d: R) -> (R, R, R) {
+    let sigmoid = R::ONE / (R::ONE + (-g).exp());
+    let silu = g * sigmoid;
+    (d * u * sigmoid * (R::ONE + g * (R::ONE - sigmoid)), d * silu, silu * u)
 }

@@ -52,13 +52,16 @@ simd_fn! {
     /// The greatest logit, and the sum of all times 0: NaN if one of them is not finite.
     fn scan<R>(logits: &'a [R]) -> (R, R) {
         let (mut most, mut nothing) = ([R::NEG_INFINITY; LANES], [R::ZERO; LANES]);
-        let chunks = logits.chunks_exact(LANES);
-        let rest = chunks.remainder();
-        for chunk in chunks.chain(std::iter::once(rest)) {
+        let (chunks, rest) = logits.as_chunks::<LANES>();
+        for chunk in chunks {
             for ((most, nothing), &x) in most.iter_mut().zip(&mut nothing).zip(chunk) {
                 *most = most.max(x);
                 *nothing = x.mul_add(R::ZERO, *nothing);
             }
+        }
+        for ((most, nothing), &x) in most.iter_mut().zip(&mut nothing).zip(rest) {
+            *most = most.max(x);
+            *nothing = x.mul_add(R::ZERO, *nothing);
         }
         (most.into_iter().fold(R::NEG_INFINITY, R::max), nothing.into_iter().sum())
     }
