@@ -180,3 +180,63 @@ fn a_program_is_quoted_whole() {
     let source = &ask(&item, &[text])[0].source;
     assert!(source.contains(r#""\nx = \"\\\"\\n<MARK> <CALLS>\"\n# é\n""#), "{source}");
 }
+
+#[test]
+fn no_text_breaks_the_readers() {
+    const PIECES: [&str; 40] = [
+        "assert ",
+        "f(",
+        ")",
+        "[",
+        "]",
+        "{",
+        "}",
+        "==",
+        " is ",
+        "not ",
+        "abs(",
+        " - ",
+        "<",
+        "1e-6",
+        "'",
+        "\"",
+        "\"\"\"",
+        "\\",
+        "\n",
+        "    ",
+        "#",
+        ",",
+        ":",
+        "def check(candidate):\n",
+        "check(f)",
+        "0x",
+        ".",
+        "é",
+        "\u{1f600}",
+        "None",
+        "rb'",
+        "```python\n",
+        "<answer>",
+        "</answer>",
+        "<think>",
+        "</think>",
+        "float('inf')",
+        "\\x",
+        "\\u00",
+        ";",
+    ];
+    let mut rng = omni_sdk::rng::Rng::new(1);
+    for _ in 0..30_000 {
+        let length = rng.below(14);
+        let text: String = (0..length).filter_map(|_| rng.choose(&PIECES).copied()).collect();
+        let _ = crate::literal::Value::parse(&text);
+        let _ = crate::syntax::lines(&text);
+        for data in [
+            json!({"assertions": [text]}),
+            json!({"functional": format!("def check(candidate):\n    {text}"), "entry_point": "f"}),
+        ] {
+            let group = Group::new(item(data), &[text.as_str(), "<answer>f = 1</answer>"]);
+            Code { extract: crate::Extract::Auto }.score(&group, &[]).unwrap();
+        }
+    }
+}
