@@ -10,6 +10,11 @@ use serde_json::{Map, Value, json};
 
 use crate::PolicyError;
 
+/// The architecture's file.
+pub(crate) const CONFIG: &str = "config.json";
+/// The end-of-sequence tokens' and sampling defaults' file.
+pub(crate) const GENERATION_CONFIG: &str = "generation_config.json";
+
 /// The shape of a Qwen2 model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
@@ -50,10 +55,10 @@ impl ModelConfig {
     /// # Errors
     /// The file and the key that is missing or unusable.
     pub fn load(dir: &Path) -> Result<Self, PolicyError> {
-        let path = dir.join("config.json");
+        let path = dir.join(CONFIG);
         let text = std::fs::read_to_string(&path).map_err(|e| PolicyError::read(&path, e))?;
         let mut config = Self::parse(&text).map_err(|m| PolicyError::config(&path, m))?;
-        let path = dir.join("generation_config.json");
+        let path = dir.join(GENERATION_CONFIG);
         match std::fs::read_to_string(&path) {
             Ok(text) => {
                 let object = object(&text).map_err(|m| PolicyError::config(&path, m))?;
@@ -66,7 +71,7 @@ impl ModelConfig {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
             Err(e) => return Err(PolicyError::read(&path, e)),
         }
-        config.validate().map_err(|m| PolicyError::config(&dir.join("config.json"), m))?;
+        config.validate().map_err(|m| PolicyError::config(&dir.join(CONFIG), m))?;
         Ok(config)
     }
 

@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::mpsc;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
+use serde_json::Value;
 
 use crate::backend::Backend;
 use crate::backend::cpu::CpuBackend;
+use crate::config::{CONFIG, GENERATION_CONFIG};
 use crate::generate::{self, PackedNetwork, Stream};
 use crate::model::Qwen2;
 use crate::model::layout::Layout;
@@ -24,6 +26,8 @@ const STATS_ROWS: usize = 8192;
 pub struct CpuPolicy {
     model: Qwen2<CpuBackend<f32>>,
     stored: StoredType,
+    /// `config.json` and `generation_config.json`, to be written again.
+    files: [Value; 2],
     pool: ThreadPool,
 }
 
@@ -43,7 +47,13 @@ impl CpuPolicy {
     /// The file, key or tensor that is missing or unusable.
     pub fn load(dir: &Path, threads: Option<usize>) -> Result<Self, PolicyError> {
         let (model, stored) = Qwen2::load(CpuBackend::new(), dir)?;
-        Ok(Self { model, stored, pool: pool(threads)? })
+        // Saved as they came, so that settings which this crate does not know survive.
+        let files = [
+            files::read_json(&dir.join(CONFIG))?.unwrap_or_else(|| model.config.to_json()),
+            files::read_json(&dir.join(GENERATION_CONFIG))?
+                .unwrap_or_else(|| model.config.generation_json()),
+        ];
+        Ok(Self { model, stored, files, pool: pool(threads)? })
     }
 
     /// A policy with random weights (normal, `initializer_range`; biases 0, norms 1).
@@ -56,7 +66,8 @@ impl CpuPolicy {
         threads: Option<usize>,
     ) -> Result<Self, PolicyError> {
         let model = Qwen2::random(CpuBackend::new(), config, seed)?;
-        Ok(Self { model, stored: StoredType::F32, pool: pool(threads)? })
+        let files = [model.config.to_json(), model.config.generation_json()];
+        Ok(Self { model, stored: StoredType::F32, files, pool: pool(threads)? })
     }
 
     /// Keeps each layer's input only and computes the rest again in the backward pass.
@@ -79,18 +90,19 @@ impl CpuPolicy {
     }
 
     fn save(&self, dir: &Path, stored: StoredType) -> Result<(), PolicyError> {
-        let Qwen2 { config, arena, .. } = &self.model;
-        let mut json = config.to_json();
+        let [config, generation] = &self.files;
+        let mut config = config.clone();
         let name = match stored {
             StoredType::F32 => "float32",
             StoredType::Bf16 => "bfloat16",
             StoredType::F16 => "float16",
         };
-        json["dtype"] = name.into();
-        json["torch_dtype"] = name.into();
-        files::write_json(&dir.join("config.json"), &json)?;
-        files::write_json(&dir.join("generation_config.json"), &config.generation_json())?;
-        weights::write(dir, arena, &self.model.weights(), stored)
+        // The new key and the old one.
+        config["dtype"] = name.into();
+        config["torch_dtype"] = name.into();
+        files::write_json(&dir.join(CONFIG), &config)?;
+        files::write_json(&dir.join(GENERATION_CONFIG), generation)?;
+        weights::write(dir, &self.model.arena, &self.model.weights(), stored)
     }
 }
 

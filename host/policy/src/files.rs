@@ -20,6 +20,14 @@ pub(crate) fn read_optional(path: &Path) -> Result<Option<String>, PolicyError> 
     }
 }
 
+/// The value of a JSON file, `None` where there is no such file.
+pub(crate) fn read_json(path: &Path) -> Result<Option<Value>, PolicyError> {
+    read_optional(path)?
+        .map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map_err(|e| PolicyError::config(path, format!("is not JSON: {e}")))
+}
+
 /// Writes and syncs a file.
 pub(crate) fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), PolicyError> {
     let write = || -> std::io::Result<()> {

@@ -234,6 +234,23 @@ fn a_saved_policy_goes_on_as_if_it_had_never_stopped() {
 }
 
 #[test]
+fn settings_of_others_survive_saving() {
+    let dir = copy();
+    edit(&dir.path().join("config.json"), |c| c["use_mrope"] = json!(false));
+    edit(&dir.path().join("generation_config.json"), |c| c["repetition_penalty"] = json!(1.05));
+    let policy = CpuPolicy::load(dir.path(), Some(1)).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    policy.save_model(out.path()).unwrap();
+    let read = |file: &str| -> Value {
+        serde_json::from_str(&fs::read_to_string(out.path().join(file)).unwrap()).unwrap()
+    };
+    assert_eq!(read("config.json")["use_mrope"], json!(false));
+    assert_eq!(read("config.json")["dtype"], json!("float32"));
+    assert_eq!(read("generation_config.json")["repetition_penalty"], json!(1.05));
+    assert_eq!(ModelConfig::load(out.path()).unwrap(), ModelConfig::load(dir.path()).unwrap());
+}
+
+#[test]
 fn tokenizers_that_do_not_fit_are_refused() {
     let dir = copy();
     Tokenizer::load(dir.path()).unwrap();

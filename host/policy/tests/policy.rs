@@ -320,6 +320,23 @@ fn unusable_arguments_are_refused_by_name() {
 }
 
 #[test]
+fn nothing_to_learn_from_is_no_fault() {
+    let mut policy = policy(2);
+    let empty = Completion { tokens: &[], kept: None };
+    let lone = Group { prompt: &[2, 3], completions: vec![] };
+    let silent = Group { prompt: &[4], completions: vec![empty, empty] };
+    for groups in [vec![], vec![lone.clone()], vec![silent.clone(), lone]] {
+        let stats = policy.token_stats(&groups, 1.0).unwrap();
+        assert_eq!(stats.logp.len(), groups.len());
+        policy.accumulate(&groups, 1.0, &mut |stats| stats.logp.clone()).unwrap();
+        assert_eq!(policy.grad_norm(), 0.0);
+    }
+    let stats = policy.token_stats(&[silent], 1.0).unwrap();
+    assert_eq!(stats.logp, vec![vec![Vec::<f32>::new(); 2]]);
+    policy.generate(&[], &Sampling::default(), &mut |_, _| panic!("no request")).unwrap();
+}
+
+#[test]
 fn many_groups_are_measured_in_chunks() {
     let tensors = Tensors::open("b_c_batch.safetensors");
     let batch = Batch::open(&tensors);
