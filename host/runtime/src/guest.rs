@@ -163,7 +163,8 @@ impl Guest {
         };
         let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let refused = store.data_mut().limiter.refused.take();
-        let result = result.map_err(|(e, starting)| reason(&e, refused, starting, limits));
+        let panic = store.data_mut().take_panic();
+        let result = result.map_err(|(e, starting)| reason(&e, refused, panic, starting, limits));
         let timed_out = matches!(&result, Err(u) if u.kind == ReasonKind::Time);
         Outcome { result, fuel, reproducible: !timed_out }
     }
@@ -205,6 +206,7 @@ fn plugin_error(error: &GuestError) -> Undefined {
 fn reason(
     error: &wasmtime::Error,
     refused: Option<String>,
+    panic: Option<String>,
     starting: bool,
     limits: &Limits,
 ) -> Undefined {
@@ -223,6 +225,11 @@ fn reason(
                 return undefined(ReasonKind::Memory, refused);
             }
             match trap {
+                // A panic aborts; it is the plugin's own error, and has said what and where.
+                Some(Trap::UnreachableCodeReached) if panic.is_some() => {
+                    let message = panic.unwrap_or_default();
+                    undefined(ReasonKind::Plugin, format!("internal: {message}"))
+                }
                 Some(trap) => undefined(ReasonKind::Trap, trap_message(*trap, error)),
                 None if starting => {
                     undefined(ReasonKind::Host, format!("could not be started: {error:#}"))

@@ -14,6 +14,10 @@ use crate::plugin::PluginLabel;
 
 /// Fuel for any call of the host, before its bytes.
 const HOST_CALL_FUEL: u64 = 1_000;
+/// What a guest whose panics abort writes to the log before it does.
+const PANIC: &str = "panic: ";
+/// How much of a panic's message is kept.
+const PANIC_BYTES: usize = 4 << 10;
 
 /// What the host keeps beside a guest's own state.
 pub(crate) struct CallState {
@@ -43,8 +47,14 @@ impl CallState {
                 item: item.to_owned(),
                 bytes_left: limits.log_bytes,
                 full: false,
+                panic: None,
             },
         }
+    }
+
+    /// The message of a panic, if that is the last error that the guest logged.
+    pub(crate) fn take_panic(&mut self) -> Option<String> {
+        self.log.panic.take()
     }
 }
 
@@ -117,10 +127,18 @@ struct Log {
     item: String,
     bytes_left: u64,
     full: bool,
+    panic: Option<String>,
 }
 
 impl Log {
     fn write(&mut self, level: Level, message: &str) {
+        if matches!(level, Level::Error) {
+            // Kept even where the rest of a flood is dropped.
+            self.panic = message.strip_prefix(PANIC).map(|text| {
+                let end = text.floor_char_boundary(PANIC_BYTES);
+                text[..end].to_owned()
+            });
+        }
         if message.len() as u64 > self.bytes_left {
             if !self.full {
                 self.full = true;
