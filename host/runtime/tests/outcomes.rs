@@ -21,6 +21,7 @@ fn each_fault_has_its_own_kind_and_leaves_its_neighbours_alone() {
         ("recurse", ReasonKind::Trap, "call stack"),
         ("trap", ReasonKind::Trap, "unreachable"),
         ("panic", ReasonKind::Trap, "unreachable"),
+        ("say-panic", ReasonKind::Plugin, "internal: index out of bounds (src/lib.rs:7:3)"),
         ("count", ReasonKind::Contract, "components for 2 rollouts, there are 1"),
         ("nan", ReasonKind::Contract, "component `a` is NaN"),
         ("infinite", ReasonKind::Contract, "component `a` is inf"),

@@ -87,6 +87,12 @@ fn alone(name: &str, rest: &str, calls: u32) -> Result<Option<Vec<Component>>, E
         "twice" => [pair(Value::Scored(1.0), 0.0), pair(Value::Scored(1.0), 0.0)].concat(),
         "undefined" => pair(Value::Undefined("it said so".into()), 0.0),
         "error" => return Err(Error::Internal("broken on purpose".into())),
+        "say-panic" => {
+            // What an SDK's panic hook does before the guest aborts.
+            log::write(log::Level::Error, "panic: index out of bounds (src/lib.rs:7:3)");
+            hostile_faults::act("trap");
+            return Ok(None);
+        }
         "global" => pair(Value::Scored(f64::from(calls)), 0.0),
         "huge" => pair(Value::Undefined("x".repeat(24 << 20)), 0.0),
         "not-utf8" => pair(Value::Undefined(not_utf8()), 0.0),
