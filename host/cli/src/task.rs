@@ -40,6 +40,7 @@ pub(crate) struct Task {
 struct Reward {
     plugin: RewardPlugin,
     config: String,
+    relative: bool,
 }
 
 impl Task {
@@ -75,7 +76,7 @@ impl Task {
                 let required = Some(reward.required && weight > 0.0);
                 specs.push(ComponentSpec { name: name.clone(), weight, primary, required });
             }
-            rewards.push(Reward { plugin, config });
+            rewards.push(Reward { plugin, config, relative: reward.component.relative });
         }
         if let Some(metric) = &pack.metric
             && !specs.iter().any(|spec| spec.name == *metric)
@@ -115,7 +116,7 @@ impl Task {
                 item,
                 rollouts,
                 seed,
-                relative: false,
+                relative: reward.relative,
             };
             let scored = reward.plugin.score(&group, &self.effects);
             all.fuel += scored.fuel;

@@ -94,6 +94,10 @@ pub struct ComponentEntry {
     /// An interpreter's languages.
     #[serde(default)]
     pub languages: Vec<String>,
+    /// A reward whose scores compare a group's outputs with each other; a group that it cannot
+    /// score is then not scored output by output.
+    #[serde(default)]
+    pub relative: bool,
     /// What it may use in one call.
     #[serde(default)]
     pub limits: Limits,

@@ -146,6 +146,11 @@ impl Pack {
     fn check_component(&self, component: &ComponentEntry) -> Result<(), PackError> {
         let wasm = component.wasm.get_ref();
         self.inside(&component.wasm, "component.wasm", wasm)?;
+        if component.relative && component.kind != Kind::Reward {
+            let message = format!("a {} is not relative", component.kind);
+            let help = "only a reward's scores can be; remove the key";
+            return Err(self.error(&component.name, "component.relative", message, help));
+        }
         let languages = &component.languages;
         match (component.kind, languages.is_empty()) {
             (Kind::Interpreter, true) => {

@@ -243,6 +243,7 @@ fn component(pack: &Pack, entry: &ComponentEntry) -> Component {
         kind: entry.kind,
         wasm: pack.dir().join(entry.wasm.get_ref()),
         languages: entry.languages.clone(),
+        relative: entry.relative,
         limits: entry.limits,
         config: entry.config.clone(),
     }

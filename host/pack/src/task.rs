@@ -28,6 +28,8 @@ pub struct Component {
     pub wasm: PathBuf,
     /// An interpreter's languages.
     pub languages: Vec<String>,
+    /// Whether a reward compares a group's outputs with each other.
+    pub relative: bool,
     /// What it may use in one call.
     pub limits: Limits,
     /// Its default configuration.

@@ -156,6 +156,22 @@ fn human_eval() {
     assert_eq!((scored(0, 1.0), scored(1, 0.0), scored(2, 0.0)), (164, 164, 164), "{summary}");
 }
 
+/// Programs that are right in unusual ways, and programs that try to pass without being right.
+#[test]
+fn cheats_do_not_pass_and_honest_programs_do() {
+    let rows = rows_of(&root().join("plugins/code/cheats.jsonl"));
+    let (lines, _) = score("code", &rows, &[]);
+    assert_eq!(lines.len(), rows.len());
+    for line in &lines {
+        let id = line["id"].as_str().unwrap();
+        let wanted = json!(f64::from(u8::from(id.starts_with("honest/"))));
+        let scores = line["scores"].as_array().unwrap();
+        for index in 0..scores.len() {
+            assert_eq!(component(line, index, "accuracy"), wanted, "{id}, completion {index}");
+        }
+    }
+}
+
 #[test]
 fn gsm8k() {
     let Some(problems) = data("math/gsm8k_test.jsonl") else { return };
