@@ -1,5 +1,7 @@
 //! What the arithmetic generator gives, judged by the reward that its task uses.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::HashSet;
 
 use omni_math_reward::Math;

@@ -1,5 +1,7 @@
 //! What the functions generator gives, judged by Python itself.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::HashSet;
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -1,5 +1,7 @@
 //! What the sentences generator gives, judged by the reward and the judge that its task uses.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::HashSet;
 
 use omni_judge_rubric::Rubric;

@@ -1,5 +1,7 @@
 //! What the world generator gives, judged by the reward that its task uses.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::HashSet;
 
 use omni_qa_reward::Qa;

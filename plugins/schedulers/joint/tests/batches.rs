@@ -1,5 +1,7 @@
 //! What the batches of the `joint` scheduler hold.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use std::collections::HashMap;
 
 use omni_joint::Joint;

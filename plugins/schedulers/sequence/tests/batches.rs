@@ -1,5 +1,7 @@
 //! What the batches of the `sequence` scheduler hold.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use omni_sdk::scheduler::{Scheduler, Setup, TaskInfo};
 use omni_sequence::Sequence;
 
