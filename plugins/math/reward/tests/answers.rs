@@ -1,5 +1,7 @@
 //! What equals what, and what does not.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use omni_math_reward::Math;
 use omni_sdk::reward::{Group, Item, Reward, Turn, Value};
 

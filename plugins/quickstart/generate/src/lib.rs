@@ -152,7 +152,7 @@ mod tests {
             *counts.entry(split_of(&format!("problem {n}"))).or_insert(0.0) += 1.0 / 20_000.0;
         }
         for (name, share) in SPLITS {
-            assert!((counts[name] - share as f64).abs() < 0.015, "{name}: {}", counts[name]);
+            assert!((counts[name] - share).abs() < 0.015, "{name}: {}", counts[name]);
         }
     }
 
