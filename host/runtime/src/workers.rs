@@ -8,7 +8,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+/// How long a thread looks again before it sleeps. To be woken takes about as long as a small
+/// call, so sleeping at once would double what that call costs.
+const PATIENCE: Duration = Duration::from_micros(50);
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -22,6 +28,8 @@ pub(crate) struct Workers {
 struct Queue {
     state: Mutex<State>,
     changed: Condvar,
+    /// Jobs in the queue, to be looked at without the lock.
+    waiting: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -36,7 +44,16 @@ pub(crate) struct Pending<R>(mpsc::Receiver<R>);
 impl<R> Pending<R> {
     /// Waits for the job; none if it panicked.
     pub(crate) fn wait(self) -> Option<R> {
-        self.0.recv().ok()
+        let mut early = None;
+        patiently(|| {
+            early = match self.0.try_recv() {
+                Ok(result) => Some(Some(result)),
+                Err(mpsc::TryRecvError::Disconnected) => Some(None),
+                Err(mpsc::TryRecvError::Empty) => None,
+            };
+            early.is_some()
+        });
+        early.unwrap_or_else(|| self.0.recv().ok())
     }
 }
 
@@ -69,10 +86,14 @@ impl Workers {
         job: impl FnOnce() -> R + Send + 'static,
     ) -> Pending<R> {
         let (sender, receiver) = mpsc::sync_channel(1);
-        self.queue.lock().jobs.push_back(Box::new(move || {
+        let job = Box::new(move || {
             // A caller that no longer waits needs no result.
             let _ = sender.send(job());
-        }));
+        });
+        let mut state = self.queue.lock();
+        state.jobs.push_back(job);
+        self.queue.waiting.store(state.jobs.len(), Ordering::Relaxed);
+        drop(state);
         self.queue.changed.notify_one();
         Pending(receiver)
     }
@@ -85,9 +106,11 @@ impl Queue {
 
     /// Waits for a job; none when the queue was closed and is empty.
     fn next(&self) -> Option<Job> {
+        patiently(|| self.waiting.load(Ordering::Relaxed) > 0);
         let mut state = self.lock();
         loop {
             if let Some(job) = state.jobs.pop_front() {
+                self.waiting.store(state.jobs.len(), Ordering::Relaxed);
                 return Some(job);
             }
             if state.closed {
@@ -95,6 +118,14 @@ impl Queue {
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+}
+
+/// Looks again and again, but not for long, whether it is so.
+fn patiently(mut so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !so() && begun.elapsed() < PATIENCE {
+        std::hint::spin_loop();
     }
 }
 
