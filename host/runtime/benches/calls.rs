@@ -78,6 +78,8 @@ fn calls(criterion: &mut Criterion) {
         seed: 1,
         relative: false,
     };
+    let fuel = reward.score(&group, &effects).fuel.reward;
+    eprintln!("a call with 16 texts burns {fuel} fuel: the reward's own work in it");
     criterion.bench_function("reward call, 16 texts of 2 kB", |b| {
         b.iter(|| reward.score(black_box(&group), &effects));
     });

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// How long a thread looks again before it sleeps. To be woken takes about as long as a small
 /// call, so sleeping at once would double what that call costs.
-const PATIENCE: Duration = Duration::from_micros(50);
+const PATIENCE: Duration = Duration::from_micros(150);
 
 type Job = Box<dyn FnOnce() + Send>;
 
