@@ -53,9 +53,8 @@ pub(crate) enum Command {
     /// Merge policies (not supported yet).
     #[command(hide = true)]
     Merge(Rest),
-    /// Serve the policy over HTTP (not supported yet).
-    #[command(hide = true)]
-    Serve(Rest),
+    /// Serve a policy and the tasks' rewards over HTTP, as an OpenAI-compatible endpoint.
+    Serve(Serve),
     /// Write a run's report.html again from its records.
     Report(Report),
     /// Benchmarks (not supported yet).
@@ -132,12 +131,44 @@ pub(crate) struct Score {
     /// A JSON object of settings handed to the rewards, over the pack's own.
     #[arg(long, value_name = "JSON")]
     pub(crate) config: Option<String>,
-    /// Score a recorded run again, with its judges' replies (not supported yet).
+    /// A run file: its entry for the task says the rewards' settings, the judge and the judge's
+    /// model.
+    #[arg(long, value_name = "RUN.toml", conflicts_with = "replay")]
+    pub(crate) run: Option<PathBuf>,
+    /// Score with the settings and the recorded judges' replies of a run folder: no model, no
+    /// network.
     #[arg(long, value_name = "RUN")]
     pub(crate) replay: Option<PathBuf>,
     /// Seed handed to rewards and judges.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u32,
+}
+
+/// `serve`.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The policy: a Hugging Face folder. Without one only scoring is served.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) policy: Option<PathBuf>,
+    /// The name that the policy answers to. Default: the folder's.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// A task whose rewards `POST /v1/score` offers, as `pack/task`, or `task` where that is
+    /// unique; repeatable.
+    #[arg(long = "task", value_name = "TASK")]
+    pub(crate) tasks: Vec<String>,
+    /// Where to listen. Anything but loopback wants a token.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// The environment variable that holds the token which requests must bear.
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) token_env: Option<String>,
+    /// The largest body of a request, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 4)]
+    pub(crate) max_body_mib: u32,
+    /// The longest answer, in tokens.
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    pub(crate) max_tokens: u32,
 }
 
 /// `warmup`.

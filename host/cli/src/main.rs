@@ -18,6 +18,7 @@ mod progress;
 mod run;
 mod schedule;
 mod score;
+mod serve;
 mod task;
 mod train;
 mod warmup;
@@ -73,7 +74,7 @@ fn dispatch(arguments: &Arguments) -> Outcome<()> {
         Command::Plan(_) => Err(Fault::unsupported("omni-host plan")),
         Command::Sft(_) => Err(Fault::unsupported("omni-host sft")),
         Command::Merge(_) => Err(Fault::unsupported("omni-host merge")),
-        Command::Serve(_) => Err(Fault::unsupported("omni-host serve")),
+        Command::Serve(serve) => serve::run(arguments, serve),
         Command::Bench(_) => Err(Fault::unsupported("omni-host bench")),
         Command::Dev(_) => Err(Fault::unsupported("omni-host dev")),
         Command::Compile { input, output } => engine::compile(input, output),

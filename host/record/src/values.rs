@@ -86,6 +86,8 @@ pub struct Rollout {
 pub enum ReasonKind {
     /// The plugin itself said so: an undefined component, or an error that it returned.
     Plugin,
+    /// The plugin does not do this: the row needs what the sandbox lacks.
+    Unsupported,
     /// It ran out of fuel.
     Fuel,
     /// It ran out of memory.
@@ -110,6 +112,7 @@ impl ReasonKind {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Plugin => "plugin",
+            Self::Unsupported => "unsupported",
             Self::Fuel => "fuel",
             Self::Memory => "memory",
             Self::Time => "time",

@@ -194,12 +194,11 @@ impl<R> Outcome<Result<R, GuestError>> {
 }
 
 fn plugin_error(error: &GuestError) -> Undefined {
-    let message = match error {
-        GuestError::InvalidInput(m) => format!("invalid input: {m}"),
-        GuestError::Unsupported(m) => format!("unsupported: {m}"),
-        GuestError::Internal(m) => format!("internal: {m}"),
-    };
-    undefined(ReasonKind::Plugin, message)
+    match error {
+        GuestError::InvalidInput(m) => undefined(ReasonKind::Plugin, format!("invalid input: {m}")),
+        GuestError::Unsupported(m) => undefined(ReasonKind::Unsupported, m.clone()),
+        GuestError::Internal(m) => undefined(ReasonKind::Plugin, format!("internal: {m}")),
+    }
 }
 
 /// What an error of wasmtime's means here.

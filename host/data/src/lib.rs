@@ -1,0 +1,1 @@
+//! Datasets to rows: JSONL, JSON and Parquet, local or from the Hugging Face hub.

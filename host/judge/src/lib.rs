@@ -1,0 +1,1 @@
+//! The language models that answer judges' questions: endpoints over HTTP and local models.

@@ -1,0 +1,1 @@
+//! The policy behind an OpenAI-compatible HTTP interface, and scoring beside it.
