@@ -28,6 +28,48 @@ pub enum Extract {
     Boxed,
     /// In the tags, else boxed, else the last formula between dollars, else the last number.
     Auto,
+    /// The last formula between dollars, else the last number.
+    Last,
+}
+
+/// What a comparison came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The answer equals the reference.
+    Equal,
+    /// It does not, or cannot be read.
+    Unequal,
+    /// The reference cannot be used, or the verifier ran out of its budget.
+    Undefined(String),
+}
+
+impl Verdict {
+    /// `equal`, `unequal` or `undefined`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Equal => "equal",
+            Self::Unequal => "unequal",
+            Self::Undefined(_) => "undefined",
+        }
+    }
+}
+
+/// Whether `answer`, an answer alone, equals `reference`.
+pub fn verify(reference: &str, answer: &str) -> Verdict {
+    match Reference::read(Some(reference)) {
+        Ok(reference) if reference.accepts(answer) => Verdict::Equal,
+        Ok(_) => Verdict::Unequal,
+        Err(why) => Verdict::Undefined(why),
+    }
+}
+
+/// Whether the answer in `text`, a whole completion, equals `reference`.
+pub fn verify_text(reference: &str, text: &str, extract: Extract) -> Verdict {
+    match Reference::read(Some(reference)) {
+        Ok(reference) if (Math { extract }).correct(text, &reference) => Verdict::Equal,
+        Ok(_) => Verdict::Unequal,
+        Err(why) => Verdict::Undefined(why),
+    }
 }
 
 /// The reward and its configuration.
@@ -72,6 +114,10 @@ impl Math {
         match self.extract {
             Extract::Tags => tagged(),
             Extract::Boxed => marked::boxed(text),
+            Extract::Last => {
+                let speech = marked::without_thinking(text);
+                last_formula(&speech).or_else(|| last_number(&speech))
+            }
             Extract::Auto => tagged().or_else(|| marked::boxed(text)).or_else(|| {
                 let speech = marked::without_thinking(text);
                 last_formula(&speech).or_else(|| last_number(&speech))
