@@ -10,6 +10,7 @@
 //! returns) is checked by whoever runs it, with [`RewardUse::weights`].
 
 pub mod build;
+mod candidates;
 mod digest;
 mod error;
 mod imports;
@@ -23,6 +24,7 @@ mod task;
 mod template;
 
 pub use build::{BuildOptions, BuildReport, build};
+pub use candidates::candidates;
 pub use digest::sha256_file;
 pub use error::PackError;
 pub use lock::Lock;
@@ -31,7 +33,7 @@ pub use manifest::{
     ProgramLimits, RewardEntry, RustSource, Source, TaskEntry, TaskSource,
 };
 pub use pack::Pack;
-pub use rows::{Row, RowMessage};
+pub use rows::{Row, RowError, RowMessage};
 pub use set::PackSet;
 pub use suggest::did_you_mean;
 pub use task::{Component, ItemSource, JudgeUse, RewardUse, Task};

@@ -98,12 +98,21 @@ pub struct ComponentEntry {
     /// score is then not scored output by output.
     #[serde(default)]
     pub relative: bool,
+    /// The languages that a reward's programs are written in: only their interpreters are loaded
+    /// with it. Absent: it may run programs in any.
+    #[serde(default)]
+    pub executes: Option<Vec<String>>,
     /// What it may use in one call.
     #[serde(default)]
     pub limits: Limits,
     /// Handed to it, under what a task or the run sets.
     #[serde(default)]
     pub config: serde_json::Map<String, serde_json::Value>,
+    /// Keys of that configuration whose values are the texts of files of the pack, such as a
+    /// judge's prompt: `config_files = { prompt = "prompts/pairwise.txt" }`. They are read when the
+    /// pack is, so that a prompt is edited without building anything.
+    #[serde(default)]
+    pub config_files: BTreeMap<String, Spanned<String>>,
 }
 
 /// What a component is built from.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Component as PathPart, Path, PathBuf};
 
+use serde_json::{Map, Value};
 use toml::Spanned;
 
 use crate::error::PackError;
@@ -12,12 +13,17 @@ use crate::manifest::{ComponentEntry, Kind, Manifest, TaskEntry};
 /// The manifest's file name.
 pub(crate) const MANIFEST: &str = "pack.toml";
 
+/// The longest file of `config_files`, in bytes.
+const CONFIG_FILE_BYTES: u64 = 1 << 16;
+
 /// A pack on disk.
 #[derive(Debug, Clone)]
 pub struct Pack {
     dir: PathBuf,
     text: String,
     manifest: Manifest,
+    /// The texts of `config_files`, by component and key.
+    texts: BTreeMap<String, Map<String, Value>>,
 }
 
 impl Pack {
@@ -33,8 +39,9 @@ impl Pack {
             let line = error.span().map(|span| line_of(&text, &span));
             PackError::at(&file, line, "", error.message(), "")
         })?;
-        let pack = Self { dir: dir.to_owned(), text, manifest };
+        let mut pack = Self { dir: dir.to_owned(), text, manifest, texts: BTreeMap::new() };
         pack.check()?;
+        pack.texts = pack.read_texts()?;
         Ok(pack)
     }
 
@@ -94,6 +101,60 @@ impl Pack {
         Ok(self.dir.join(name))
     }
 
+    /// A component's configuration: `config` and the texts of `config_files`.
+    pub(crate) fn config(&self, component: &ComponentEntry) -> Map<String, Value> {
+        let mut config = component.config.clone();
+        let texts = self.texts.get(component.name.get_ref()).into_iter().flatten();
+        config.extend(texts.map(|(key, text)| (key.clone(), text.clone())));
+        config
+    }
+
+    /// Reads what `config_files` names; the pack is checked already.
+    fn read_texts(&self) -> Result<BTreeMap<String, Map<String, Value>>, PackError> {
+        let mut texts = BTreeMap::new();
+        for component in &self.manifest.components {
+            let mut own = Map::new();
+            for (key, place) in &component.config_files {
+                own.insert(key.clone(), self.config_text(component, key, place)?.into());
+            }
+            texts.insert(component.name.get_ref().clone(), own);
+        }
+        Ok(texts)
+    }
+
+    fn config_text(
+        &self,
+        component: &ComponentEntry,
+        key: &str,
+        place: &Spanned<String>,
+    ) -> Result<String, PackError> {
+        let full = format!("component.config_files.{key}");
+        let file = self.inside(place, &full, place.get_ref())?;
+        let wrong = |message: String, help: &str| self.error(place, &full, message, help);
+        if component.config.contains_key(key) {
+            let help = "keep the key in one of `config` and `config_files`";
+            return Err(wrong(format!("`config.{key}` is set too"), help));
+        }
+        let Ok(meta) = std::fs::metadata(&file) else {
+            return Err(wrong(format!("there is no file {}", file.display()), ""));
+        };
+        // A link could lead anywhere, and a built pack would not hold what it leads to.
+        let real = (self.dir.canonicalize(), file.canonicalize());
+        if !matches!(&real, (Ok(dir), Ok(file)) if file.starts_with(dir)) {
+            return Err(wrong(format!("`{}` leads out of the pack", place.get_ref()), ""));
+        }
+        if !meta.is_file() {
+            return Err(wrong(format!("{} is no file", file.display()), ""));
+        }
+        if meta.len() > CONFIG_FILE_BYTES {
+            let message = format!("{} has {} bytes", file.display(), meta.len());
+            return Err(wrong(message, "a file of a configuration has at most 65536"));
+        }
+        let bytes = std::fs::read(&file).map_err(PackError::io("read", &file))?;
+        String::from_utf8(bytes)
+            .map_err(|error| wrong(format!("{} is not UTF-8: {error}", file.display()), ""))
+    }
+
     fn check(&self) -> Result<(), PackError> {
         let info = &self.manifest.pack;
         self.check_name(&info.name, "pack.name")?;
@@ -150,6 +211,11 @@ impl Pack {
             let message = format!("a {} is not relative", component.kind);
             let help = "only a reward's scores can be; remove the key";
             return Err(self.error(&component.name, "component.relative", message, help));
+        }
+        if component.executes.is_some() && component.kind != Kind::Reward {
+            let message = format!("a {} runs no programs", component.kind);
+            let help = "only a reward asks for programs to be run; remove the key";
+            return Err(self.error(&component.name, "component.executes", message, help));
         }
         let languages = &component.languages;
         match (component.kind, languages.is_empty()) {

@@ -1,7 +1,8 @@
-//! Rows of data: JSON Lines to items.
+//! Rows of data: JSON objects to items.
 //!
 //! A row is `{"id"?, "messages"? | "prompt"?, "reference"?, "data"?}`; where a
 //! template is used it may have any further keys, which only the template sees.
+//! A template also sees `candidates`; see [`crate::candidates`].
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -9,6 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::candidates::candidates;
 use crate::error::PackError;
 use crate::template::Template;
 
@@ -65,35 +67,78 @@ pub fn parse(
     let wrong = |key: &str, message: String| PackError::at(file, Some(number), key, message, "");
     let value: Value =
         serde_json::from_str(line).map_err(|error| wrong("", format!("not JSON: {error}")))?;
-    let Value::Object(row) = &value else {
-        return Err(wrong("", "a row is a JSON object".to_owned()));
+    from_value(value, number, template)
+        .map_err(|error| PackError::at(file, Some(number), &error.key, error.message, error.help))
+}
+
+/// What is wrong with a row, its place not said.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}{message}", self.place())]
+pub struct RowError {
+    /// The key; empty where the whole row is meant.
+    pub key: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do; may be empty.
+    pub help: String,
+}
+
+impl RowError {
+    /// About a key.
+    #[must_use]
+    pub fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { key: key.into(), message: message.into(), help: String::new() }
+    }
+
+    fn place(&self) -> String {
+        if self.key.is_empty() { String::new() } else { format!("`{}`: ", self.key) }
+    }
+}
+
+/// Makes a row of a JSON object; `number` is its id where it has none.
+///
+/// # Errors
+/// With the key when it is not what it should be.
+pub fn from_value(
+    value: Value,
+    number: usize,
+    template: Option<&Template>,
+) -> Result<Row, RowError> {
+    let wrong = |key: &str, message: &str| RowError::new(key, message);
+    let Value::Object(mut row) = value else {
+        return Err(wrong("", "a row is a JSON object"));
     };
     let id = match row.get("id") {
         None | Some(Value::Null) => number.to_string(),
         Some(Value::String(id)) => id.clone(),
         Some(Value::Number(id)) => id.to_string(),
-        Some(_) => return Err(wrong("id", "wants a text or a number".to_owned())),
+        Some(_) => return Err(wrong("id", "wants a text or a number")),
     };
     let reference = match row.get("reference") {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) => Some(text.clone()),
         Some(Value::Number(number)) => Some(number.to_string()),
-        Some(_) => return Err(wrong("reference", "wants a text".to_owned())),
+        Some(_) => return Err(wrong("reference", "wants a text")),
     };
     let data = match row.get("data") {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(data)) => data.clone(),
-        Some(_) => return Err(wrong("data", "wants an object".to_owned())),
+        Some(_) => return Err(wrong("data", "wants an object")),
     };
     let messages = match template {
-        Some(template) => template.render(&value).map_err(|error| wrong("", error.to_string()))?,
+        Some(template) => {
+            let shown = candidates(&id, reference.as_deref(), &data)?;
+            // A column that is called so by its own file stands.
+            row.entry("candidates").or_insert(shown.into());
+            let row = Value::Object(row);
+            template.render(&row).map_err(|error| RowError::new("", error.to_string()))?
+        }
         None => {
             if let Some(key) = row.keys().find(|key| !KEYS.contains(&key.as_str())) {
                 let help = crate::did_you_mean(key, KEYS);
-                let message = "unknown key";
-                return Err(PackError::at(file, Some(number), key, message, help));
+                return Err(RowError { help, ..wrong(key, "unknown key") });
             }
-            messages(row).map_err(|(key, message)| wrong(key, message))?
+            messages(&row).map_err(|(key, message)| RowError::new(key, message))?
         }
     };
     Ok(Row { id, messages, reference, data })
@@ -141,6 +186,21 @@ mod tests {
         assert_eq!(row.messages[0].content, "2+2?");
         assert_eq!(row.reference.as_deref(), Some("4"));
         assert_eq!(row.data["hard"], false);
+    }
+
+    #[test]
+    fn a_template_sees_the_candidates_and_a_row_without_them_has_none() {
+        let text = "{{ prompt }}\n{% for it in candidates %}* {{ it }}\n{% endfor %}";
+        let template = Template::parse(Path::new("t.txt"), text).unwrap();
+        let render = |line: &str| {
+            let row = parse(Path::new("rows.jsonl"), 1, line, Some(&template)).unwrap();
+            row.messages[0].content.clone()
+        };
+        let shown = render(r#"{"prompt": "?", "reference": "a", "data": {"distractors": ["b"]}}"#);
+        let mut lines: Vec<&str> = shown.lines().skip(1).collect();
+        lines.sort_unstable();
+        assert_eq!(lines, ["* a", "* b"]);
+        assert_eq!(render(r#"{"prompt": "?", "reference": "a"}"#), "?");
     }
 
     #[test]

@@ -244,8 +244,10 @@ fn component(pack: &Pack, entry: &ComponentEntry) -> Component {
         wasm: pack.dir().join(entry.wasm.get_ref()),
         languages: entry.languages.clone(),
         relative: entry.relative,
+        executes: entry.executes.clone(),
         limits: entry.limits,
-        config: entry.config.clone(),
+        config: pack.config(entry),
+        config_files: entry.config_files.values().map(|file| file.get_ref().clone()).collect(),
     }
 }
 

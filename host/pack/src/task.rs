@@ -30,10 +30,14 @@ pub struct Component {
     pub languages: Vec<String>,
     /// Whether a reward compares a group's outputs with each other.
     pub relative: bool,
+    /// The languages that a reward may run programs in; none: any.
+    pub executes: Option<Vec<String>>,
     /// What it may use in one call.
     pub limits: Limits,
-    /// Its default configuration.
+    /// Its default configuration, the texts of its files in it.
     pub config: Map<String, Value>,
+    /// Those files, by their paths within the pack.
+    pub config_files: Vec<String>,
 }
 
 impl Component {

@@ -50,6 +50,14 @@ impl Template {
         Ok(Self { file: file.to_owned(), environment, roles })
     }
 
+    /// The row's keys that it reads.
+    #[must_use]
+    pub fn variables(&self) -> std::collections::BTreeSet<String> {
+        let parts = (0..self.roles.len()).map(|index| index.to_string());
+        let templates = parts.filter_map(|name| self.environment.get_template(&name).ok());
+        templates.flat_map(|template| template.undeclared_variables(false)).collect()
+    }
+
     /// Renders the messages of a row.
     ///
     /// # Errors

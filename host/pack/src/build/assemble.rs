@@ -124,6 +124,12 @@ fn files(pack: &Pack) -> Result<BTreeMap<String, PathBuf>, PackError> {
             files.insert(name.to_owned(), dir.join(name));
         }
     }
+    for component in &pack.manifest().components {
+        for place in component.config_files.values() {
+            let file = pack.inside(place, "component.config_files", place.get_ref())?;
+            files.insert(place.get_ref().clone(), file);
+        }
+    }
     for task in &pack.manifest().tasks {
         if let Some(place) = &task.template {
             let file = pack.inside(place, "task.template", place.get_ref())?;
