@@ -102,6 +102,13 @@ impl Run {
             let digest = crate::lock::file_digest(&component.wasm)?;
             lock.components.insert(component.qualified(), digest);
             lock.packs.insert(component.pack.clone(), component.version.clone());
+            // A judge's prompts, which may lie in another pack than its task.
+            let pack = self.engine.packs().packs().iter().find(|it| it.name() == component.pack);
+            for name in &component.config_files {
+                let Some(pack) = pack else { continue };
+                let digest = crate::lock::file_digest(&pack.dir().join(name))?;
+                lock.files.insert(format!("{}/{name}", component.pack), digest);
+            }
         }
         for (entry, task) in self.config.task.iter().zip(&self.scorer.0) {
             let pack = task.pack();

@@ -29,12 +29,14 @@ fn write(dir: &Path, wasm: &[u8]) {
     fs::create_dir_all(dir.join("prompts")).unwrap();
     fs::write(dir.join("r.wasm"), wasm).unwrap();
     fs::write(dir.join("prompts/p.txt"), "{{ prompt }}").unwrap();
+    fs::create_dir_all(dir.join("asked")).unwrap();
+    fs::write(dir.join("asked/first.txt"), "Which?").unwrap();
     fs::write(dir.join("rows.jsonl"), "{\"prompt\": \"?\"}\n").unwrap();
     fs::write(dir.join("notes.txt"), "not for the pack").unwrap();
     fs::write(
         dir.join("pack.toml"),
         "[pack]\nname = \"p\"\nversion = \"0.1.0\"\n[[component]]\nname = \"r\"\nkind = \"reward\"\n\
-         wasm = \"r.wasm\"\n[[task]]\nname = \"t\"\nrewards = [{ use = \"r\" }]\n\
+         wasm = \"r.wasm\"\nconfig_files = { prompt = \"asked/first.txt\" }\n[[task]]\nname = \"t\"\nrewards = [{ use = \"r\" }]\n\
          template = \"prompts/p.txt\"\nsource = { data = \"rows.jsonl\" }\n",
     )
     .unwrap();
@@ -54,7 +56,7 @@ fn a_pack_is_written_once_and_locked() {
     let dir = root.path().join("out/p");
     let lock = Lock::read(&dir).unwrap();
     let files: Vec<_> = lock.files.keys().map(String::as_str).collect();
-    assert_eq!(files, ["pack.toml", "prompts/p.txt", "r.wasm", "rows.jsonl"]);
+    assert_eq!(files, ["asked/first.txt", "pack.toml", "prompts/p.txt", "r.wasm", "rows.jsonl"]);
     assert!(lock.differences(&dir).unwrap().is_empty());
 
     assert!(!built(root.path()).unwrap().packs[0].written, "nothing has changed");
@@ -63,6 +65,13 @@ fn a_pack_is_written_once_and_locked() {
     let text = fs::read_to_string(dir.join("prompts/p.txt")).unwrap();
     assert_eq!(text, "Q: {{ prompt }}");
     assert_eq!(lock.differences(&dir).unwrap(), ["prompts/p.txt"]);
+
+    fs::write(root.path().join("source/asked/first.txt"), "Which one?").unwrap();
+    assert!(built(root.path()).unwrap().packs[0].written, "a prompt is part of the pack");
+    let set = omni_pack::PackSet::load(&[&dir]).unwrap();
+    let reward = set.component("r", omni_pack::Kind::Reward).unwrap();
+    assert_eq!(reward.config["prompt"], "Which one?");
+    assert_eq!(reward.config_files, ["asked/first.txt"]);
 
     fs::remove_file(dir.join("r.wasm")).unwrap();
     assert!(built(root.path()).unwrap().packs[0].written, "a file is missing");

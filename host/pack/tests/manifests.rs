@@ -23,6 +23,9 @@ fn broken_manifests_are_told_by_file_line_and_key() {
         for wasm in ["r.wasm", "j.wasm"] {
             fs::write(pack.join(wasm), "").unwrap();
         }
+        fs::create_dir(pack.join("prompts")).unwrap();
+        fs::write(pack.join("latin1.txt"), b"caf\xe9").unwrap();
+        fs::write(pack.join("long.txt"), "x".repeat(65_537)).unwrap();
         let error = PackSet::load(&[&pack]).expect_err(&case.display().to_string());
         let message = error.to_string().replace(&pack.display().to_string(), "DIR") + "\n";
         let golden = case.with_extension("err");

@@ -107,3 +107,30 @@ fn the_same_pack_twice_is_one_and_two_of_a_name_an_error() {
     let error = PackSet::load(&[root.path().join("none")]).unwrap_err().to_string();
     assert!(error.contains("none"), "{error}");
 }
+
+#[test]
+fn texts_of_files_lie_under_what_a_task_sets() {
+    let root = tempfile::tempdir().unwrap();
+    let judge = component("judge", "judge")
+        + "config = { swap = true }\nconfig_files = { prompt = \"prompts/a.txt\" }\n"
+        + &component("r", "reward");
+    let tasks = "[[task]]\nname = \"own\"\nrewards = [{ use = \"r\" }]\njudge = \"judge\"\n\
+        [[task]]\nname = \"other\"\nrewards = [{ use = \"r\" }]\n\
+        judge = { use = \"judge\", config = { prompt = \"Mine.\" } }\n";
+    let dir = pack(root.path(), "p", &(judge + tasks));
+    fs::write(dir.join("prompts/a.txt"), "Which is better?\n").unwrap();
+    let set = PackSet::load(&[root.path()]).unwrap();
+    let judge = |task: &str| set.task(task).unwrap().judge.unwrap();
+    assert_eq!(judge("own").config["prompt"], "Which is better?\n");
+    assert_eq!(judge("own").config["swap"], true);
+    assert_eq!(judge("other").config["prompt"], "Mine.");
+    assert_eq!(judge("own").component.config_files, ["prompts/a.txt"]);
+    #[cfg(unix)]
+    {
+        fs::write(root.path().join("secret.txt"), "key").unwrap();
+        fs::remove_file(dir.join("prompts/a.txt")).unwrap();
+        std::os::unix::fs::symlink("../../secret.txt", dir.join("prompts/a.txt")).unwrap();
+        let error = PackSet::load(&[root.path()]).unwrap_err().to_string();
+        assert!(error.contains("leads out of the pack"), "{error}");
+    }
+}
