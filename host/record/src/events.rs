@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Fuel;
+use crate::evaluation::by_k;
+use crate::{EvalEvent, Fuel};
 
 /// The version of the records in this crate.
 pub const VERSION: u32 = 1;
@@ -123,80 +124,18 @@ pub struct TaskStep {
     pub pass_at_k: BTreeMap<u32, f64>,
     /// Undefined components, by the kind of their reason.
     pub undefined: BTreeMap<String, u64>,
+    /// What rewards were mapped by, where `advantage.normalise = "median"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reward_map: Option<RewardMap>,
 }
 
-/// One evaluation of held-out items.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EvalEvent {
-    /// Optimisation steps taken before it.
-    pub step: u64,
-    /// Seconds since 1970.
-    pub time: f64,
-    /// Why: `validation`, or `test` for the tables at the beginning and the end.
-    pub purpose: String,
-    /// Temperature of the sampled outputs; none where only greedy ones were made.
-    pub temperature: Option<f64>,
-    /// By task.
-    pub tasks: BTreeMap<String, TaskEval>,
-    /// Seconds that it took.
-    pub seconds: f64,
-}
-
-/// What an evaluation showed of one task.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TaskEval {
-    /// The split.
-    pub split: String,
-    /// Items evaluated.
-    pub items: u32,
-    /// Items left out because their prompts were too long.
-    pub long_prompts: u32,
-    /// The component that `accuracy` is the mean of.
-    pub metric: String,
-    /// Mean of the metric over sampled outputs, items weighing equally.
-    pub sampled: Option<Estimate>,
-    /// The same over greedy outputs.
-    pub greedy: Option<Estimate>,
-    /// Unbiased pass@k by k, over sampled outputs.
-    #[serde(deserialize_with = "by_k")]
-    pub pass_at_k: BTreeMap<u32, f64>,
-    /// Mean token entropy of sampled outputs, in nats, at the evaluation's temperature.
-    pub entropy: Option<f64>,
-    /// Mean of each component over sampled outputs (greedy, where none were sampled).
-    pub components: BTreeMap<String, Option<f64>>,
-    /// Mean tokens of an output.
-    pub completion_length: f64,
-    /// Fraction of outputs that the length limit cut.
-    pub truncated_fraction: f64,
-    /// Undefined components, by the kind of their reason.
-    pub undefined: BTreeMap<String, u64>,
-}
-
-impl TaskEval {
-    /// The accuracy that checkpoints are chosen by: sampled where there is one, else greedy.
-    #[must_use]
-    pub fn accuracy(&self) -> Option<&Estimate> {
-        self.sampled.as_ref().or(self.greedy.as_ref())
-    }
-}
-
-/// Within a tagged enum, serde hands over integer keys as the strings that JSON has.
-fn by_k<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<u32, f64>, D::Error> {
-    BTreeMap::<String, f64>::deserialize(deserializer)?
-        .into_iter()
-        .map(|(k, value)| Ok((k.parse().map_err(serde::de::Error::custom)?, value)))
-        .collect()
-}
-
-/// A mean over items and how sure it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The mean.
-    pub mean: f64,
-    /// Its standard error over items.
-    pub standard_error: f64,
-    /// Items with at least one defined output.
-    pub items: u32,
+/// The running median of a task's rewards and how far they spread.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RewardMap {
+    /// The reward that became the target.
+    pub median: f64,
+    /// The interquartile range that rewards were divided by, not below its floor.
+    pub spread: f64,
 }
 
 /// One line of `samples.jsonl`: a prompt with what the policy wrote.
@@ -210,11 +149,24 @@ pub struct Sample {
     pub task: String,
     /// The item's id.
     pub item: String,
+    /// Which of a conversation's answers these are, counted from 1; none where there is only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
+    /// The set of references that the components are of, where the item has several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<String>,
     /// The prompt as the policy read it.
     pub prompt: String,
     /// The reference, if the item has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// The whole problem, with which the outputs can be scored again; none in records of older
+    /// versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Box<crate::Item>>,
+    /// The seed that its scoring was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u32>,
     /// The outputs.
     pub outputs: Vec<SampleOutput>,
 }

@@ -6,17 +6,22 @@
 //! contents of `run.toml`, `lock.toml` and checkpoints, which belong to those who write them.
 
 mod error;
+mod evaluation;
 mod events;
 mod folder;
+mod replies;
 mod tensorboard;
 mod values;
 
 pub use error::RecordError;
+pub use evaluation::{
+    Average, Bootstrap, DomainEval, Estimate, EvalEvent, PartEval, TaskEval, Verdicts,
+};
 pub use events::{
-    Estimate, EvalEvent, Event, Sample, SampleOutput, StartEvent, StepEvent, TaskEval, TaskStep,
-    VERSION,
+    Event, RewardMap, Sample, SampleOutput, StartEvent, StepEvent, TaskStep, VERSION,
 };
 pub use folder::{Position, RecordWriter, RunFolder};
+pub use replies::{RecordedAnswer, RecordedQuestion, Reply, ReplyWriter, read_replies};
 pub use values::{
     Component, Finish, Fuel, GroupScore, Item, Message, ReasonKind, Role, Rollout, Undefined, Value,
 };

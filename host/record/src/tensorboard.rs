@@ -173,6 +173,7 @@ mod tests {
             temperature: None,
             tasks: Default::default(),
             seconds: 0.0,
+            ..EvalEvent::default()
         });
         assert!(records(&event).is_empty());
     }

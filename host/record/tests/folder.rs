@@ -44,7 +44,12 @@ fn step(step: u64) -> Event {
 fn eval(step: u64) -> Event {
     let task = TaskEval {
         split: "validation".into(),
-        sampled: Some(Estimate { mean: 0.5, standard_error: 0.01, items: 100 }),
+        sampled: Some(Estimate {
+            mean: 0.5,
+            standard_error: 0.01,
+            items: 100,
+            ..Estimate::default()
+        }),
         pass_at_k: BTreeMap::from([(4, 0.9)]),
         ..TaskEval::default()
     };
@@ -55,6 +60,7 @@ fn eval(step: u64) -> Event {
         temperature: Some(1.0),
         tasks: BTreeMap::from([("math".into(), task)]),
         seconds: 1.0,
+        ..EvalEvent::default()
     })
 }
 
@@ -65,8 +71,12 @@ fn sample(step: u64) -> Sample {
         purpose: "train".into(),
         task: "math".into(),
         item: "7".into(),
+        turn: None,
+        set: None,
         prompt: "2+2?".into(),
         reference: None,
+        problem: None,
+        seed: Some(3),
         outputs: vec![SampleOutput {
             text: "4\n".into(),
             tokens: 2,

@@ -409,8 +409,12 @@ mod tests {
             purpose: "train".into(),
             task: "math".into(),
             item: "\"><img src=x onerror=alert(1)>".into(),
+            turn: None,
+            set: None,
             prompt: "</pre><script>alert(2)</script>".into(),
             reference: Some("<svg/onload=alert(3)>".into()),
+            problem: None,
+            seed: None,
             outputs: vec![SampleOutput {
                 text: "</details><iframe>".into(),
                 tokens: 3,

@@ -234,7 +234,12 @@ mod tests {
             .iter()
             .zip(means)
             .map(|(name, mean)| {
-                let sampled = Some(Estimate { mean, standard_error: 0.01, items: 100 });
+                let sampled = Some(Estimate {
+                    mean,
+                    standard_error: 0.01,
+                    items: 100,
+                    ..Estimate::default()
+                });
                 let eval = TaskEval {
                     metric: "accuracy".into(),
                     items: 100,
@@ -251,6 +256,7 @@ mod tests {
             temperature: Some(1.0),
             tasks,
             seconds: 1.0,
+            ..EvalEvent::default()
         })
     }
 

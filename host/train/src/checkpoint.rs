@@ -12,6 +12,7 @@ use omni_record::{Position, RunFolder};
 use serde::{Deserialize, Serialize};
 
 use crate::TrainError;
+use crate::advantage::median::Window;
 use crate::faults::Faults;
 use crate::outside::Observation;
 
@@ -37,6 +38,9 @@ pub(crate) struct State {
     /// Prompts taken of each task.
     pub(crate) taken: Vec<u64>,
     pub(crate) faults: Vec<Faults>,
+    /// The latest rewards of each task, where `advantage.normalise = "median"`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) rewards: Vec<Window>,
     /// The step before the latest phase.
     pub(crate) phase_began: u64,
     /// The step of the latest validation.

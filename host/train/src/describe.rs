@@ -4,8 +4,9 @@ use omni_record::{Finish, Fuel, StepEvent, TaskStep};
 
 use crate::advantage::is_zero_variance;
 use crate::clock;
+use crate::grade::Graded;
 use crate::measure::{Components, Mean, PassAtK};
-use crate::phase::{Batch, Graded};
+use crate::phase::Batch;
 use crate::prompts::Prompt;
 use crate::rollout::Rolled;
 use crate::run::Run;

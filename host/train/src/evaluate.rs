@@ -162,6 +162,7 @@ pub fn evaluate(
             .map(|((task, tally), split)| (task.name.clone(), tally.finish(task, split, plan)))
             .collect(),
         seconds: begun.elapsed().as_secs_f64(),
+        ..EvalEvent::default()
     };
     Ok(Some((event, samples)))
 }
@@ -304,7 +305,12 @@ impl Tally {
     fn finish(self, task: &TaskSpec, split: &str, plan: &EvalPlan) -> TaskEval {
         let estimate = |mean: &Mean| {
             let value = mean.get()?;
-            Some(Estimate { mean: value, standard_error: mean.error(), items: mean.count() as u32 })
+            Some(Estimate {
+                mean: value,
+                standard_error: mean.error(),
+                items: mean.count() as u32,
+                ..Estimate::default()
+            })
         };
         TaskEval {
             split: split.to_owned(),
@@ -319,6 +325,7 @@ impl Tally {
             completion_length: self.length.get().unwrap_or(0.0),
             truncated_fraction: self.truncated.get().unwrap_or(0.0),
             undefined: self.components.undefined,
+            ..TaskEval::default()
         }
     }
 }
@@ -352,8 +359,12 @@ pub(crate) fn sample(
         purpose: purpose.to_owned(),
         task: task.name.clone(),
         item: prompt.item.id.clone(),
+        turn: None,
+        set: None,
         prompt: prompt.text.clone(),
         reference: prompt.item.reference.clone(),
+        problem: Some(Box::new(prompt.item.clone())),
+        seed: Some(prompt.score_seed),
         outputs,
     }
 }

@@ -14,6 +14,7 @@ mod describe;
 mod error;
 mod evaluate;
 mod faults;
+mod grade;
 pub mod loss;
 mod measure;
 pub mod outside;

@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::time::Instant;
 
 use omni_policy::AdamWConfig;
-use omni_record::{Event, SampleOutput, StepEvent, Undefined, Value};
+use omni_record::{Event, ReasonKind, RewardMap, SampleOutput, StepEvent, Undefined, Value};
 
-use crate::advantage::advantages;
 use crate::config::{AggregationDenominator, Decay, LogprobSupport};
 use crate::faults;
+use crate::grade::Graded;
 use crate::outside::{Observation, Phase, Report};
 use crate::prompts::{Made, Prompt, Prompts};
 use crate::reward::Outcome;
@@ -28,13 +28,6 @@ pub(crate) struct Batch {
     pub(crate) tasks: Vec<usize>,
 }
 
-/// What became of one prompt's outputs.
-pub(crate) struct Graded {
-    pub(crate) outcomes: Vec<Outcome>,
-    pub(crate) rewards: Vec<Option<f64>>,
-    pub(crate) advantages: Vec<f64>,
-}
-
 impl Run<'_> {
     /// Takes the steps of the phase that was decided.
     pub(crate) fn phase(&mut self) -> Result<(), TrainError> {
@@ -43,7 +36,7 @@ impl Run<'_> {
         let (prompts, batches) = self.gather(&decided)?;
         let (rolled, seconds) = self.roll(&prompts)?;
         self.check_faults(&prompts, &rolled)?;
-        let graded = self.grade(&prompts, &rolled, &batches);
+        let (graded, curves) = self.grade(&prompts, &rolled, &batches);
         let lessons: Vec<Vec<Lesson<'_>>> =
             batches.iter().map(|b| self.lessons(b, &prompts, &rolled, &graded)).collect();
         let phase_tokens: usize = lessons.iter().map(|l| update::tokens(l)).sum();
@@ -77,6 +70,11 @@ impl Run<'_> {
             )?;
             let (lr, grad_norm) = self.step(lessons)?;
             let mut event = self.describe(batch, &prompts, &rolled, &graded, lessons, &learned);
+            for (task, curve) in self.parts.tasks.iter().zip(&curves) {
+                if let (Some(seen), Some(c)) = (event.tasks.get_mut(&task.name), curve) {
+                    seen.reward_map = Some(RewardMap { median: c.median, spread: c.spread });
+                }
+            }
             event.lr = lr;
             event.grad_norm = grad_norm;
             event.seconds = [
@@ -158,28 +156,34 @@ impl Run<'_> {
     }
 
     /// Counts outputs that the machinery failed to score; an undefined auxiliary component counts
-    /// too, where it has a weight.
+    /// too, where it has a weight. Outputs of problems that need what the sandbox lacks are nobody's
+    /// fault and are left out of the rate; they are shown by their kind.
     fn check_faults(&mut self, prompts: &[Prompt], rolled: &[Rolled]) -> Result<(), TrainError> {
         for (index, task) in self.parts.tasks.iter().enumerate() {
             let (mut outputs, mut undefined) = (0, 0);
             let mut latest: Option<Undefined> = None;
             for (_, rolled) in prompts.iter().zip(rolled).filter(|(p, _)| p.task == index) {
                 for components in &rolled.score.rollouts {
-                    outputs += 1;
                     let weighs = |name: &str| {
                         task.reward.components.iter().any(|c| c.name == name && c.weight > 0.0)
                     };
-                    let fault = components.iter().find_map(|c| match &c.value {
+                    let undefined_here = components.iter().filter_map(|c| match &c.value {
                         Value::Undefined(why) if weighs(&c.name) => Some(why.clone()),
                         _ => None,
                     });
-                    let fault = fault.or_else(|| match task.reward.outcome(components) {
+                    let excluded = match task.reward.outcome(components) {
                         Outcome::Excluded(why) => Some(why),
                         Outcome::Reward(_) => None,
-                    });
-                    if fault.is_some() {
+                    };
+                    let (unsupported, faults): (Vec<_>, Vec<_>) = undefined_here
+                        .chain(excluded)
+                        .partition(|why| why.kind == ReasonKind::Unsupported);
+                    if let Some(fault) = faults.into_iter().next() {
+                        outputs += 1;
                         undefined += 1;
-                        latest = fault;
+                        latest = Some(fault);
+                    } else if unsupported.is_empty() {
+                        outputs += 1;
                     }
                 }
             }
@@ -192,29 +196,6 @@ impl Run<'_> {
             }
         }
         Ok(())
-    }
-
-    fn grade(&self, prompts: &[Prompt], rolled: &[Rolled], batches: &[Batch]) -> Vec<Graded> {
-        let mut graded: Vec<Graded> = prompts
-            .iter()
-            .zip(rolled)
-            .map(|(prompt, rolled)| {
-                let spec = &self.parts.tasks[prompt.task].reward;
-                let outcomes: Vec<Outcome> =
-                    rolled.score.rollouts.iter().map(|c| spec.outcome(c)).collect();
-                let rewards = outcomes.iter().map(Outcome::reward).collect();
-                Graded { outcomes, rewards, advantages: Vec::new() }
-            })
-            .collect();
-        for batch in batches {
-            let groups: Vec<Vec<Option<f64>>> =
-                graded[batch.prompts.clone()].iter().map(|g| g.rewards.clone()).collect();
-            let advantages = advantages(&groups, &self.parts.config.advantage);
-            for (graded, advantages) in graded[batch.prompts.clone()].iter_mut().zip(advantages) {
-                graded.advantages = advantages;
-            }
-        }
-        graded
     }
 
     fn lessons<'p>(

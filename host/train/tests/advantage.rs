@@ -61,7 +61,7 @@ fn agree_with_trl_and_with_the_paper() {
             rewards.iter().flatten().map(|r| f64::from(u8::from(r.is_some()))).collect();
         assert_eq!(ours, valid, "{set}: which outputs are valid");
 
-        let trl = Advantage { ddof: 1, eps: 1e-4, scale: Scale::Group };
+        let trl = Advantage { ddof: 1, eps: 1e-4, scale: Scale::Group, ..Advantage::default() };
         let key = format!("{set}.adv_trl_f64");
         close(&advantages(&rewards, &trl), &tensor(&file, &key).1, 1e-12, &key);
         for (scale, name) in [(Scale::Batch, "batch"), (Scale::None, "none")] {
@@ -71,7 +71,12 @@ fn agree_with_trl_and_with_the_paper() {
         }
         for ddof in [0, 1] {
             for eps in ["1e-04", "1e-06", "1e-08"] {
-                let settings = Advantage { ddof, eps: eps.parse().unwrap(), scale: Scale::Group };
+                let settings = Advantage {
+                    ddof,
+                    eps: eps.parse().unwrap(),
+                    scale: Scale::Group,
+                    ..Advantage::default()
+                };
                 let key = format!("{set}.adv_paper_ddof{ddof}_eps{eps}");
                 close(&advantages(&rewards, &settings), &tensor(&file, &key).1, 1e-9, &key);
             }
@@ -81,7 +86,7 @@ fn agree_with_trl_and_with_the_paper() {
 
 #[test]
 fn without_eps_a_group_without_variance_gives_zero_in_spite_of_rounding() {
-    let literal = Advantage { ddof: 0, eps: 0.0, scale: Scale::Group };
+    let literal = Advantage { ddof: 0, eps: 0.0, scale: Scale::Group, ..Advantage::default() };
     let group = vec![Some(0.1 + 0.2); 3];
     assert!(is_zero_variance(&group));
     assert_eq!(advantages(&[group], &literal), [[0.0; 3]]);
@@ -92,7 +97,7 @@ fn without_eps_a_group_without_variance_gives_zero_in_spite_of_rounding() {
 fn one_valid_output_gives_zero() {
     let out = advantages(
         &[vec![None, Some(1.0), None]],
-        &Advantage { ddof: 0, eps: 0.0, scale: Scale::None },
+        &Advantage { ddof: 0, eps: 0.0, scale: Scale::None, ..Advantage::default() },
     );
     assert_eq!(out, [[0.0; 3]]);
 }
@@ -103,7 +108,7 @@ proptest! {
     fn excluded_outputs_take_part_in_nothing(
         group in prop::collection::vec(prop::option::of(-1.0f64..1.0), 1..12), ddof in 0u32..2,
     ) {
-        let settings = Advantage { ddof, eps: 1e-4, scale: Scale::Group };
+        let settings = Advantage { ddof, eps: 1e-4, scale: Scale::Group, ..Advantage::default() };
         let kept: Vec<Option<f64>> = group.iter().copied().filter(Option::is_some).collect();
         let with = &advantages(std::slice::from_ref(&group), &settings)[0];
         let without = &advantages(&[kept], &settings)[0];

@@ -16,8 +16,8 @@ pub use error::ConfigError;
 pub use preset::Preset;
 pub use settings::{
     Advantage, AggregationDenominator, Checkpoint, Decay, Device, Evaluation, FinalEvaluation,
-    LogprobSupport, LongPrompts, Loss, LossKind, LrSchedule, Optimizer, PolicySource, RatioLevel,
-    Rollouts, RunConfig, Scale, Schedule,
+    LogprobSupport, LongPrompts, Loss, LossKind, LrSchedule, MedianMap, Normalise, Optimizer,
+    PolicySource, RatioLevel, Rollouts, RunConfig, Scale, Schedule,
 };
 pub use task::{Task, UndefinedRule};
 pub use warmup::{ModelShape, TokenizerSettings, WarmupConfig, WarmupTask};

@@ -278,11 +278,56 @@ pub struct Advantage {
     pub eps: f64,
     /// What the centred rewards are divided by.
     pub scale: Scale,
+    /// How rewards of different scales are made comparable.
+    pub normalise: Normalise,
+    /// What `normalise = "median"` does.
+    pub median: MedianMap,
 }
 
 impl Default for Advantage {
     fn default() -> Self {
-        Self { ddof: 1, eps: 1e-4, scale: Scale::Group }
+        Self {
+            ddof: 1,
+            eps: 1e-4,
+            scale: Scale::Group,
+            normalise: Normalise::None,
+            median: MedianMap::default(),
+        }
+    }
+}
+
+/// How rewards of different scales are made comparable; METHOD section 2.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Normalise {
+    /// Not at all: a group's advantages are made from its weighted sums (the paper's).
+    #[default]
+    None,
+    /// Each component within its group before the weighted sum, then the sum within the batch
+    /// (GDPO).
+    Gdpo,
+    /// Each task's rewards by a logistic curve through its running median (after MedGRPO).
+    Median,
+}
+
+/// A task's reward `r` becomes `1 / (1 + exp(−slope · (r − median) / spread − logit(target)))`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct MedianMap {
+    /// Valid outputs of the task, before the rollout phase at hand, whose rewards the median and
+    /// the spread are taken over; those of the phase at hand always count.
+    pub window: u32,
+    /// What the median becomes, in (0, 1).
+    pub target: f64,
+    /// How steep the curve is at the median.
+    pub slope: f64,
+    /// The spread is the interquartile range, but not below this.
+    pub floor: f64,
+}
+
+impl Default for MedianMap {
+    fn default() -> Self {
+        Self { window: 4096, target: 0.5, slope: 3.0, floor: 0.1 }
     }
 }
 
@@ -333,6 +378,8 @@ pub struct Evaluation {
     pub temperature: f64,
     /// Also one greedy output for each item.
     pub greedy: bool,
+    /// Draws of the bootstrap that intervals come from; 0 leaves intervals out.
+    pub bootstrap: u32,
     /// The test split, before the first step and after the last.
     #[serde(rename = "final")]
     pub last: FinalEvaluation,
@@ -346,6 +393,7 @@ impl Default for Evaluation {
             samples: 1,
             temperature: 1.0,
             greedy: false,
+            bootstrap: 1000,
             last: FinalEvaluation::default(),
         }
     }

@@ -16,6 +16,9 @@ pub struct Task {
     /// The pack's task: `pack/name`, or the bare name where it is unique.
     #[serde(rename = "use")]
     pub uses: String,
+    /// The domain that the task is a benchmark of; `eval` shows each domain's average.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
     /// Weight of the task in the schedule's objective.
     pub weight: f64,
     /// Training prompts; 0 takes the whole split (a generator that never runs out needs a number).
@@ -71,6 +74,7 @@ impl Default for Task {
         Self {
             name: String::new(),
             uses: String::new(),
+            domain: None,
             weight: 1.0,
             items: 0,
             train_split: "train".into(),

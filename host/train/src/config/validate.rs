@@ -1,6 +1,6 @@
 //! Checks that need more than one value's type.
 
-use super::{ConfigError, Optimizer, RunConfig, WarmupConfig};
+use super::{Advantage, ConfigError, Normalise, Optimizer, RunConfig, Scale, WarmupConfig};
 
 fn require(ok: bool, key: &str, message: &str) -> Result<(), ConfigError> {
     if ok { Ok(()) } else { Err(ConfigError::new(key, message)) }
@@ -23,6 +23,31 @@ impl Optimizer {
         finite_at_least(self.eps, 0.0, "optimizer.eps")?;
         finite_at_least(self.weight_decay, 0.0, "optimizer.weight_decay")?;
         finite_at_least(self.max_grad_norm, 0.0, "optimizer.max_grad_norm")
+    }
+}
+
+impl Advantage {
+    fn validate(&self) -> Result<(), ConfigError> {
+        require(self.ddof <= 1, "advantage.ddof", "must be 0 or 1")?;
+        finite_at_least(self.eps, 0.0, "advantage.eps")?;
+        if self.normalise == Normalise::Gdpo && self.scale != Scale::Group {
+            return Err(ConfigError::new(
+                "advantage.scale",
+                "`normalise = \"gdpo\"` divides by deviations of its own",
+            )
+            .help("leave `scale` out"));
+        }
+        let m = &self.median;
+        require(m.window > 0, "advantage.median.window", "must be at least 1")?;
+        require(m.target > 0.0 && m.target < 1.0, "advantage.median.target", "must lie in (0, 1)")?;
+        for (value, key) in [(m.slope, "slope"), (m.floor, "floor")] {
+            require(
+                value.is_finite() && value > 0.0,
+                &format!("advantage.median.{key}"),
+                &format!("must be above 0, not {value}"),
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -53,8 +78,7 @@ impl RunConfig {
         require((0.0..=1.0).contains(&l.epsilon_low), "loss.epsilon_low", "must lie in [0, 1]")?;
         finite_at_least(l.epsilon_high, 0.0, "loss.epsilon_high")?;
         finite_at_least(l.beta, 0.0, "loss.beta")?;
-        require(self.advantage.ddof <= 1, "advantage.ddof", "must be 0 or 1")?;
-        finite_at_least(self.advantage.eps, 0.0, "advantage.eps")?;
+        self.advantage.validate()?;
         finite_at_least(self.schedule.epochs, 0.0, "schedule.epochs")?;
         require(self.schedule.epochs > 0.0, "schedule.epochs", "must be above 0")?;
         positive_temperature(self.eval.temperature, "eval.temperature")?;
@@ -98,6 +122,11 @@ impl RunConfig {
                     ));
                 }
             }
+            require(
+                task.domain.as_deref() != Some(""),
+                &key("domain"),
+                "a domain needs a name; leave it out for none",
+            )?;
             finite_at_least(task.weight, 0.0, &key("weight"))?;
             require(
                 (0.0..=1.0).contains(&task.fault_limit),

@@ -2,9 +2,15 @@
 //!
 //! Mean and standard deviation are over the group's *valid* outputs; excluded ones (`None`) have
 //! advantage 0 and take part in nothing. Fewer than two valid outputs, or a group without
-//! variance, give 0.
+//! variance, give 0. [`gdpo`] and [`median`] are the two ways to make rewards of different scales
+//! comparable.
+
+mod gdpo;
+pub mod median;
 
 use crate::config::{Advantage, Scale};
+
+pub use gdpo::{ComponentGroup, gdpo};
 
 /// Advantages of a batch of groups, in the shape of `rewards` (`[group][output]`).
 #[must_use]
