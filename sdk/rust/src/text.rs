@@ -55,31 +55,51 @@ fn speech(text: &str) -> Vec<&str> {
         }
     }
     let mut pieces = Vec::new();
-    let mut from = 0;
+    let [mut thinks, mut thought, mut answers, mut answered] =
+        MARKERS.map(|it| Ahead::new(rest, it));
+    let (mut start, mut from) = (0, 0);
     loop {
-        let think = rest[from..].find("<think>").map(|at| from + at);
-        let answer = rest[from..].find("<answer>").map(|at| from + at);
-        match (think, answer) {
-            (None, _) => {
-                pieces.push(rest);
-                return pieces;
-            }
-            (Some(think), Some(answer)) if answer < think => {
-                match rest[answer..].find("</answer>") {
-                    Some(close) => from = answer + close + "</answer>".len(),
-                    // An answer that never closes is none; look behind its marker.
-                    None => from = answer + "<answer>".len(),
-                }
-            }
-            (Some(think), _) => {
-                pieces.push(&rest[..think]);
-                let Some(close) = rest[think..].find("</think>") else {
-                    return pieces;
-                };
-                rest = &rest[think + close + "</think>".len()..];
-                from = 0;
-            }
+        let Some(think) = thinks.from(from) else {
+            pieces.push(&rest[start..]);
+            return pieces;
+        };
+        // An answer that never closes is none.
+        let closed = answers
+            .from(from)
+            .filter(|answer| *answer < think)
+            .and_then(|answer| answered.from(answer));
+        if let Some(close) = closed {
+            from = close + "</answer>".len();
+            continue;
         }
+        pieces.push(&rest[start..think]);
+        let Some(close) = thought.from(think) else {
+            return pieces;
+        };
+        start = close + "</think>".len();
+        from = start;
+    }
+}
+
+/// Where a marker stands next; places asked for only ever advance, so that a text full of markers
+/// is still read once.
+struct Ahead<'a> {
+    text: &'a str,
+    marker: &'static str,
+    next: Option<usize>,
+}
+
+impl<'a> Ahead<'a> {
+    fn new(text: &'a str, marker: &'static str) -> Self {
+        Self { text, marker, next: text.find(marker) }
+    }
+
+    /// The first at or behind `from`.
+    fn from(&mut self, from: usize) -> Option<usize> {
+        if self.next.is_some_and(|next| next < from) {
+            self.next = self.text[from..].find(self.marker).map(|at| from + at);
+        }
+        self.next
     }
 }
 
@@ -103,39 +123,40 @@ pub fn tag_count(text: &str) -> u32 {
     MARKERS.iter().map(|marker| u32::from(text.matches(marker).count() == 1)).sum()
 }
 
+const BOXES: [&str; 2] = [r"\boxed{", r"\fbox{"];
+
 /// What stands in the last `\boxed{…}` (or `\fbox{…}`) outside of thinking,
 /// with its braces balanced.
 pub fn boxed(text: &str) -> Option<String> {
     let text = without_thinking(text);
-    let mut end = text.len();
-    loop {
-        let open = [r"\boxed{", r"\fbox{"]
-            .iter()
-            .filter_map(|marker| text[..end].rfind(marker).map(|at| (at, at + marker.len())))
-            .max();
-        let (at, start) = open?;
-        if let Some(inner) = balanced(&text[start..]) {
-            return Some(inner.trim().to_owned());
+    // The places behind each open brace, with whether a marker opened it.
+    let mut open: Vec<(usize, bool)> = Vec::new();
+    let mut last: Option<(usize, usize)> = None;
+    let mut at = 0;
+    let bytes = text.as_bytes();
+    let marker_at = |at: usize| BOXES.into_iter().find(|it| bytes[at..].starts_with(it.as_bytes()));
+    while at < bytes.len() {
+        if let Some(marker) = marker_at(at) {
+            at += marker.len();
+            open.push((at, true));
+            continue;
         }
-        end = at;
-    }
-}
-
-/// What stands before the `}` that closes an already opened brace.
-fn balanced(text: &str) -> Option<&str> {
-    let mut depth = 0_usize;
-    let mut escaped = false;
-    for (at, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'{' => depth += 1,
-            b'}' if depth == 0 => return Some(&text[..at]),
-            b'}' => depth -= 1,
+        match bytes[at] {
+            // What it escapes is no brace; a line break before a box is no escape.
+            b'\\' if at + 1 < bytes.len() && marker_at(at + 1).is_none() => at += 1,
+            b'{' => open.push((at + 1, false)),
+            b'}' => {
+                if let Some((start, true)) = open.pop()
+                    && last.is_none_or(|(latest, _)| latest < start)
+                {
+                    last = Some((start, at));
+                }
+            }
             _ => {}
         }
+        at += 1;
     }
-    None
+    last.map(|(start, end)| text[start..end].trim().to_owned())
 }
 
 /// A fenced block of code.
@@ -217,11 +238,28 @@ mod tests {
     }
 
     #[test]
+    fn a_text_full_of_markers_is_read_once() {
+        // A megabyte of markers that open and never close: a second look at each would take hours.
+        let many = |marker: &str| marker.repeat((1 << 20) / marker.len());
+        for marker in
+            MARKERS.into_iter().chain(BOXES).chain(["<answer></answer>", "<answer><think>"])
+        {
+            let text = many(marker);
+            assert!(answer(&text).is_none_or(str::is_empty), "{marker}");
+            assert_eq!(boxed(&text), None, "{marker}");
+            let _ = without_thinking(&format!("{text}<think>{text}</think>{text}"));
+        }
+    }
+
+    #[test]
     fn boxed_is_balanced_and_the_last() {
         assert_eq!(boxed(r"\boxed{1} and \boxed{\frac{1}{2}}").as_deref(), Some(r"\frac{1}{2}"));
         assert_eq!(boxed(r"\boxed{1} then \boxed{2").as_deref(), Some("1"));
         assert_eq!(boxed(r"\boxed{\{1\}}").as_deref(), Some(r"\{1\}"));
         assert_eq!(boxed(r"<think>\boxed{1}</think>"), None);
+        assert_eq!(boxed(r"a \\boxed{1 \} é}").as_deref(), Some(r"1 \} é"));
+        assert_eq!(boxed(r"\boxed{1 \boxed{2}} {").as_deref(), Some("2"));
+        assert_eq!(boxed(r"} \boxed{{1}}").as_deref(), Some("{1}"));
     }
 
     #[test]
