@@ -116,10 +116,21 @@ impl Engine {
         }
     }
 
-    /// Every interpreter of the packs, by language.
-    pub(crate) fn interpreters(&self) -> Outcome<HashMap<String, InterpreterPlugin>> {
+    /// The interpreters that some rewards may ask for, by language: those that they name, and
+    /// every one of the packs if one of them names none.
+    pub(crate) fn interpreters(
+        &self,
+        rewards: &[&Component],
+    ) -> Outcome<HashMap<String, InterpreterPlugin>> {
+        let asked = |language: &String| {
+            rewards.iter().any(|reward| match &reward.executes {
+                Some(languages) => languages.contains(language),
+                None => true,
+            })
+        };
+        // A language without an interpreter is told by the programs that want it, as undefined.
         let mut languages: Vec<String> =
-            self.packs.components().flat_map(|component| component.languages).collect();
+            self.packs.components().flat_map(|it| it.languages).filter(asked).collect();
         languages.sort();
         languages.dedup();
         let mut interpreters = HashMap::new();

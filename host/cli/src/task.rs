@@ -186,12 +186,13 @@ fn effects(engine: &Engine, pack: &omni_pack::Task, settings: &Settings) -> Outc
         }
         None => None,
     };
+    let rewards: Vec<_> = pack.rewards.iter().map(|reward| &reward.component).collect();
     let mut judges = std::collections::HashMap::new();
     for (name, judge) in &pack.judges {
         judges.insert(name.clone(), configured(judge)?);
     }
     Ok(Effects {
-        interpreters: engine.interpreters()?,
+        interpreters: engine.interpreters(&rewards)?,
         judge,
         judges,
         model: Arc::new(NoModel),
