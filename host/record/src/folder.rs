@@ -64,6 +64,12 @@ impl RunFolder {
         self.root.join("samples.jsonl")
     }
 
+    /// The judges' replies.
+    #[must_use]
+    pub fn replies_jsonl(&self) -> PathBuf {
+        self.root.join("replies.jsonl")
+    }
+
     /// TensorBoard's event file.
     #[must_use]
     pub fn tensorboard(&self) -> PathBuf {

@@ -134,6 +134,47 @@ pub struct Undefined {
     pub message: String,
 }
 
+/// The words with which a judge's failures begin, as in `rate-limited: 429 Too Many Requests`.
+const JUDGE_FAILURES: [&str; 13] = [
+    "refused",
+    "rate-limited",
+    "server-error",
+    "rejected",
+    "timeout",
+    "connection",
+    "empty-reply",
+    "too-large",
+    "malformed",
+    "budget",
+    "local-model",
+    "not-recorded",
+    "not-kept",
+];
+
+impl Undefined {
+    /// Why a judge gave no verdict: what its model failed with, `plugin` where the judge itself
+    /// did, else `no-verdict`; none where no judge is to blame.
+    #[must_use]
+    pub fn judge_failure(&self) -> Option<&'static str> {
+        if self.kind != ReasonKind::Judge {
+            return None;
+        }
+        let stands_at = |word: &str| {
+            self.message.match_indices(word).map(|(at, _)| at).find(|at| {
+                let (before, after) = self.message.split_at(*at);
+                (before.is_empty() || before.ends_with(": "))
+                    && after[word.len()..].starts_with(": ")
+            })
+        };
+        let named = JUDGE_FAILURES.iter().filter_map(|word| Some((stands_at(word)?, *word))).min();
+        match named {
+            Some((_, word)) => Some(word),
+            None if self.message.contains(", decide: ") => Some("plugin"),
+            None => Some("no-verdict"),
+        }
+    }
+}
+
 /// What a reward says of one component of one rollout.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -189,4 +230,25 @@ pub struct GroupScore {
     pub fuel: Fuel,
     /// False where time, rather than fuel, decided something.
     pub reproducible: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_judges_failure_is_found_wherever_a_plugin_puts_it() {
+        let of = |kind, message: &str| Undefined { kind, message: message.into() }.judge_failure();
+        for (message, failure) in [
+            ("rate-limited: 429", "rate-limited"),
+            ("the judge: timeout: 60 s", "timeout"),
+            ("swapped: the judge: server-error: 500: rejected: x", "server-error"),
+            ("no verdict in `it is a budget: mine`", "no-verdict"),
+            ("timeouts: many", "no-verdict"),
+            ("judge 0.1.0, decide: fuel: out of fuel", "plugin"),
+        ] {
+            assert_eq!(of(ReasonKind::Judge, message), Some(failure), "{message}");
+        }
+        assert_eq!(of(ReasonKind::Fuel, "timeout: 3 s"), None);
+    }
 }

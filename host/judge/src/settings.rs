@@ -1,0 +1,144 @@
+//! What a model is opened with.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::budget::Prices;
+
+/// One model.
+#[derive(Clone, Debug)]
+pub struct ModelSettings {
+    /// Its name in the run file; records and messages have it.
+    pub name: String,
+    /// Where it is.
+    pub source: Source,
+    /// Instead of the temperature that a judge asks for.
+    pub temperature: Option<f32>,
+    /// Instead of the length that a judge asks for, in tokens.
+    pub max_tokens: Option<u32>,
+    /// Tokens that may be spent, read and written ones together.
+    pub token_budget: Option<u64>,
+    /// Money that may be spent, in the prices' currency.
+    pub money_budget: Option<f64>,
+    /// What tokens cost.
+    pub prices: Prices,
+    /// Whether questions are recorded with their text, for people to read.
+    pub record_questions: bool,
+}
+
+impl ModelSettings {
+    /// A model of this name, with defaults for the rest.
+    pub fn new(name: impl Into<String>, source: Source) -> Self {
+        Self {
+            name: name.into(),
+            source,
+            temperature: None,
+            max_tokens: None,
+            token_budget: None,
+            money_budget: None,
+            prices: Prices::default(),
+            record_questions: true,
+        }
+    }
+}
+
+/// Where a model is.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Source {
+    /// An OpenAI-compatible endpoint.
+    Endpoint(EndpointSettings),
+    /// A Hugging Face folder, run here.
+    Folder(PathBuf),
+    /// A GGUF file, run here.
+    Gguf {
+        /// The file.
+        file: PathBuf,
+        /// The folder with its tokenizer and chat template.
+        tokenizer: PathBuf,
+    },
+}
+
+/// An OpenAI-compatible endpoint.
+#[derive(Clone, Debug)]
+pub struct EndpointSettings {
+    /// The base URL, as in `https://api.openai.com/v1`.
+    pub url: String,
+    /// The model's name there.
+    pub model: String,
+    /// Sent as a bearer token.
+    pub key: Option<Key>,
+    /// Laid over each request's body.
+    pub extra: Map<String, Value>,
+    /// Questions under way at a time.
+    pub concurrency: usize,
+    /// How long one request may take, its reply included.
+    pub timeout: Duration,
+    /// How often a question is sent again after a passing failure.
+    pub retries: u32,
+    /// The first wait before that; doubled each time.
+    pub backoff: Duration,
+    /// The longest wait; an endpoint that asks for more has failed.
+    pub max_wait: Duration,
+    /// The longest reply that is read, in bytes.
+    pub max_reply_bytes: usize,
+}
+
+impl EndpointSettings {
+    /// An endpoint without a key, with defaults for the rest.
+    pub fn new(url: impl Into<String>, model: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            model: model.into(),
+            key: None,
+            extra: Map::new(),
+            concurrency: 8,
+            timeout: Duration::from_secs(60),
+            retries: 4,
+            backoff: Duration::from_millis(500),
+            max_wait: Duration::from_secs(120),
+            max_reply_bytes: 4 << 20,
+        }
+    }
+}
+
+/// A secret. It shows itself to nobody but the endpoint.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Key(String);
+
+impl Key {
+    /// A key; white space around it is left out.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.trim().to_owned())
+    }
+
+    /// True where there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The secret itself.
+    pub(crate) fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// A text without the key in it, should an endpoint send it back.
+    pub(crate) fn redact(&self, text: String) -> String {
+        if !self.0.is_empty() && text.contains(&self.0) {
+            text.replace(&self.0, "[key]")
+        } else {
+            text
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[key]")
+    }
+}
