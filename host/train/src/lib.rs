@@ -24,6 +24,7 @@ mod prompts;
 mod random;
 pub mod reward;
 mod rollout;
+pub mod rouge;
 mod run;
 mod schedule;
 mod start;

@@ -21,6 +21,27 @@ pub(crate) struct Prompt {
     pub(crate) seed: u64,
     /// Of its scoring.
     pub(crate) score_seed: u32,
+    /// What its outputs are scored as, instead of `item`: once for each set of references.
+    pub(crate) views: Vec<View>,
+}
+
+/// An item with one set's reference.
+#[derive(Clone, Debug)]
+pub(crate) struct View {
+    /// The set's name.
+    pub(crate) set: String,
+    pub(crate) item: Item,
+}
+
+impl Prompt {
+    /// Everything that its outputs are scored as, with the seed of each.
+    pub(crate) fn scored_as(&self) -> Vec<(&Item, u32)> {
+        if self.views.is_empty() {
+            return vec![(&self.item, self.score_seed)];
+        }
+        let seed = |set| random::short(random::seed(u64::from(self.score_seed), "set", set, 0));
+        self.views.iter().map(|view| (&view.item, seed(&view.set))).collect()
+    }
 }
 
 /// The training data of one task: each item once in each pass, in an order that depends on the
@@ -177,6 +198,37 @@ impl Prompts<'_> {
         index: u64,
         longest: usize,
     ) -> Result<Made, TrainError> {
+        let prompt = self.prepare(task, item, purpose, index)?;
+        if prompt.tokens.len() <= longest {
+            return Ok(Made::Prompt(Box::new(prompt)));
+        }
+        if self.config.rollout.long_prompts == LongPrompts::Skip {
+            return Ok(Made::TooLong);
+        }
+        Err(TrainError::task(
+            &self.tasks[task].name,
+            format!(
+                "item `{}` has a prompt of {} tokens, longer than {longest} (rollout.max_prompt_tokens, and the \
+                 model's {} positions less rollout.max_completion_tokens); set rollout.long_prompts = \"skip\" to \
+                 leave such prompts out",
+                prompt.item.id,
+                prompt.tokens.len(),
+                self.max_positions
+            ),
+        ))
+    }
+
+    /// The same, whatever its length.
+    ///
+    /// # Errors
+    /// A chat template that fails, or a prompt without a token.
+    pub(crate) fn prepare(
+        &self,
+        task: usize,
+        item: Item,
+        purpose: &str,
+        index: u64,
+    ) -> Result<Prompt, TrainError> {
         let name = &self.tasks[task].name;
         let messages: Vec<(&str, &str)> =
             item.messages.iter().map(|m| (m.role.as_str(), m.content.as_str())).collect();
@@ -185,25 +237,9 @@ impl Prompts<'_> {
         if tokens.is_empty() {
             return Err(TrainError::task(name, format!("item `{}` has an empty prompt", item.id)));
         }
-        if tokens.len() > longest {
-            if self.config.rollout.long_prompts == LongPrompts::Skip {
-                return Ok(Made::TooLong);
-            }
-            return Err(TrainError::task(
-                name,
-                format!(
-                    "item `{}` has a prompt of {} tokens, longer than {longest} (rollout.max_prompt_tokens, and the \
-                     model's {} positions less rollout.max_completion_tokens); set rollout.long_prompts = \"skip\" to \
-                     leave such prompts out",
-                    item.id,
-                    tokens.len(),
-                    self.max_positions
-                ),
-            ));
-        }
         let seed = random::seed(self.config.seed, purpose, name, index);
         let score_seed = random::short(random::seed(self.config.seed, "score", name, seed));
-        Ok(Made::Prompt(Box::new(Prompt { task, item, text, tokens, seed, score_seed })))
+        Ok(Prompt { task, item, text, tokens, seed, score_seed, views: Vec::new() })
     }
 
     fn failed(&self, task: usize, source: crate::outside::OutsideError) -> TrainError {

@@ -27,6 +27,23 @@ fn mix(x: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// A stream of numbers from a seed (SplitMix64), for what no single number is enough for.
+pub(crate) struct Draws(u64);
+
+impl Draws {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `n`, which must be above 0. Lemire's multiplication; its bias is below
+    /// `n / 2^64`.
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        let drawn = mix(self.0);
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        ((u128::from(drawn) * n as u128) >> 64) as usize
+    }
+}
+
 /// `0 .. n` in an order that depends on the seed alone (Fisher and Yates).
 pub(crate) fn permutation(n: u32, seed: u64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..n).collect();
@@ -63,6 +80,21 @@ mod tests {
         }
         // Eight bins of 1000; four standard deviations are 118.
         assert!(counts.iter().all(|c| c.abs_diff(1000) < 118), "{counts:?}");
+    }
+
+    #[test]
+    fn draws_are_uniform_and_follow_their_seed() {
+        let mut counts = [0u32; 5];
+        let mut draws = Draws::new(3);
+        (0..10_000).for_each(|_| counts[draws.below(5)] += 1);
+        // Five bins of 2000; four standard deviations are 160.
+        assert!(counts.iter().all(|c| c.abs_diff(2000) < 160), "{counts:?}");
+        let some = |seed| {
+            let mut draws = Draws::new(seed);
+            (0..8).map(|_| draws.below(1 << 40)).collect::<Vec<_>>()
+        };
+        assert_eq!(some(3), some(3));
+        assert_ne!(some(3), some(4));
     }
 
     #[test]

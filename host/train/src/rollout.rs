@@ -19,6 +19,8 @@ pub(crate) struct Rolled {
     pub(crate) generated: Vec<Generated>,
     pub(crate) rollouts: Vec<Rollout>,
     pub(crate) score: GroupScore,
+    /// Those of the second set of references and the following, where the prompt has several.
+    pub(crate) more: Vec<GroupScore>,
 }
 
 /// How to write.
@@ -75,7 +77,7 @@ impl Roller<'_> {
         let job_receiver = Mutex::new(job_receiver);
         let (score_sender, score_receiver) = mpsc::channel();
         let mut written: Vec<Option<Vec<Generated>>> = prompts.iter().map(|_| None).collect();
-        let mut scored: Vec<Option<(Vec<Rollout>, GroupScore)>> =
+        let mut scored: Vec<Option<(Vec<Rollout>, Vec<GroupScore>)>> =
             prompts.iter().map(|_| None).collect();
         let mut seconds = Seconds::default();
         let scorer = self.scorer;
@@ -89,9 +91,12 @@ impl Roller<'_> {
                         let job = jobs.lock().map(|receiver| receiver.recv());
                         let Ok(Ok((index, rollouts))) = job else { return };
                         let prompt = &prompts[index];
-                        let score =
-                            scorer.score(prompt.task, &prompt.item, &rollouts, prompt.score_seed);
-                        if scores.send((index, rollouts, score)).is_err() {
+                        let all: Vec<GroupScore> = prompt
+                            .scored_as()
+                            .into_iter()
+                            .map(|(item, seed)| scorer.score(prompt.task, item, &rollouts, seed))
+                            .collect();
+                        if scores.send((index, rollouts, all)).is_err() {
                             return;
                         }
                     }
@@ -107,8 +112,8 @@ impl Roller<'_> {
             })?;
             drop(jobs);
             seconds.generate = begun.elapsed().as_secs_f64();
-            for (index, rollouts, score) in score_receiver {
-                scored[index] = Some((rollouts, score));
+            for (index, rollouts, all) in score_receiver {
+                scored[index] = Some((rollouts, all));
             }
             seconds.score = begun.elapsed().as_secs_f64() - seconds.generate;
             Ok(())
@@ -117,13 +122,12 @@ impl Roller<'_> {
         let mut rolled = Vec::with_capacity(prompts.len());
         for ((prompt, written), scored) in prompts.iter().zip(written).zip(scored) {
             let name = &self.tasks[prompt.task].name;
-            let (Some(generated), Some((rollouts, score))) = (written, scored) else {
-                return Err(TrainError::task(
-                    name,
-                    format!("item `{}` was never finished", prompt.item.id),
-                ));
+            let unfinished =
+                || TrainError::task(name, format!("item `{}` was never finished", prompt.item.id));
+            let (Some(generated), Some((rollouts, all))) = (written, scored) else {
+                return Err(unfinished());
             };
-            if score.rollouts.len() != rollouts.len() {
+            if let Some(score) = all.iter().find(|score| score.rollouts.len() != rollouts.len()) {
                 return Err(TrainError::Scores {
                     task: name.clone(),
                     item: prompt.item.id.clone(),
@@ -131,7 +135,9 @@ impl Roller<'_> {
                     rollouts: rollouts.len(),
                 });
             }
-            rolled.push(Rolled { generated, rollouts, score });
+            let mut all = all.into_iter();
+            let score = all.next().ok_or_else(unfinished)?;
+            rolled.push(Rolled { generated, rollouts, score, more: all.collect() });
         }
         Ok((rolled, seconds))
     }

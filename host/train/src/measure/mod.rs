@@ -1,14 +1,18 @@
 //! Numbers of groups for the record: means, pass@k, reasons.
 
+mod bootstrap;
+
 use std::collections::BTreeMap;
 
 use omni_record::{Component, GroupScore, Value};
 
 use crate::TaskSpec;
 
+pub(crate) use bootstrap::Resampler;
+
 /// Metric above which an output counts as a success for pass@k: a verifier's 1, a judge's
 /// "preferred". Weighted metrics may fall short of 1 by rounding.
-const SUCCESS: f64 = 1.0 - 1e-9;
+pub(crate) const SUCCESS: f64 = 1.0 - 1e-9;
 
 /// Probability that at least one of `k` draws without replacement from `n` outputs, of which
 /// `successes` succeed, does: `1 − C(n − c, k) / C(n, k)`, as a product that cannot overflow.
@@ -41,10 +45,6 @@ impl Mean {
 
     pub(crate) fn get(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum / self.count as f64)
-    }
-
-    pub(crate) fn count(&self) -> u64 {
-        self.count
     }
 
     /// Population standard deviation.
@@ -104,9 +104,13 @@ impl PassAtK {
     pub(crate) fn add(&mut self, task: &TaskSpec, score: &GroupScore) {
         let metrics: Vec<f64> =
             score.rollouts.iter().filter_map(|c| task.reward.metric(c)).collect();
-        let successes = metrics.iter().filter(|m| **m >= SUCCESS).count();
-        for k in ks(metrics.len()) {
-            self.0.entry(k).or_default().add(pass_at_k(metrics.len(), successes, k as usize));
+        self.count(metrics.len(), metrics.iter().filter(|m| **m >= SUCCESS).count());
+    }
+
+    /// One prompt's outputs, of which some succeed.
+    pub(crate) fn count(&mut self, outputs: usize, successes: usize) {
+        for k in ks(outputs) {
+            self.0.entry(k).or_default().add(pass_at_k(outputs, successes, k as usize));
         }
     }
 
