@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::backend::Backend;
 use crate::backend::cpu::CpuBackend;
 use crate::config::{CONFIG, GENERATION_CONFIG};
-use crate::generate::{self, PackedNetwork, Stream};
+use crate::generate::live::{self, Desk, LivePolicy};
+use crate::generate::{self, PackedNetwork, Sink, Stream};
 use crate::model::Qwen2;
 use crate::model::layout::Layout;
 use crate::weights::{self, Moments, StoredType};
@@ -116,6 +117,40 @@ fn pool(threads: Option<usize>) -> Result<ThreadPool, PolicyError> {
         .map_err(|e| PolicyError::Threads { threads, message: e.to_string() })
 }
 
+/// A finished request's index and samples, or what ended its stream.
+type Message = Result<(usize, Vec<Generated>), PolicyError>;
+
+/// Sends finished groups to the thread that asked for them.
+struct Finished<'s>(&'s mpsc::Sender<Message>);
+
+impl Sink for Finished<'_> {
+    fn finished(&mut self, request: usize, samples: Vec<Generated>) {
+        // The receiver outlives the scope, so a failed send cannot happen.
+        let _ = self.0.send(Ok((request, samples)));
+    }
+}
+
+impl LivePolicy for CpuPolicy {
+    fn generate_live(&mut self, desk: &dyn Desk, places: usize) {
+        self.model.reach(self.max_positions());
+        let network = self.model.network();
+        let backend = &self.model.backend;
+        let packed = PackedNetwork::new(backend, &network);
+        // Every thread runs a stream of its own, as in `generate`.
+        let streams = self.pool.current_num_threads().min(places.max(1));
+        self.pool.in_place_scope(|scope| {
+            for n in 0..streams {
+                let packed = &packed;
+                let places = (places.max(1) + n) / streams;
+                scope.spawn(move |_| {
+                    let fork = || backend.fork().unwrap_or_default();
+                    live::stream(desk, fork, network, packed, places);
+                });
+            }
+        });
+    }
+}
+
 impl Policy for CpuPolicy {
     fn generate(
         &mut self,
@@ -138,11 +173,7 @@ impl Policy for CpuPolicy {
                 scope.spawn(move |_| {
                     let backend = backend.fork().unwrap_or_default();
                     let mut stream = Stream::new(backend, network, packed, sampling, part);
-                    // The receiver outlives the scope, so a failed send cannot happen.
-                    let done = stream.run(&mut |index, samples| {
-                        let _ = sender.send(Ok((index, samples)));
-                    });
-                    if let Err(error) = done {
+                    if let Err(error) = stream.run(&mut Finished(&sender)) {
                         let _ = sender.send(Err(error));
                     }
                 });

@@ -29,6 +29,7 @@ mod weights;
 pub use config::ModelConfig;
 pub use cpu::CpuPolicy;
 pub use error::PolicyError;
+pub use generate::live::{Desk, LivePolicy, LiveRequest};
 pub use policy::{
     AdamWConfig, Completion, Decay, Generated, GenerationRequest, Group, KeptSet, Policy, Sampling,
     StepStats, TokenGradient, TokenStats,

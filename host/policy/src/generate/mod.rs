@@ -6,6 +6,7 @@
 //! forgotten after its last. On the CPU several streams run side by side, each on its own part of
 //! the requests: the parts are cut by the requests alone, never by the number of threads.
 
+pub(crate) mod live;
 pub(crate) mod rng;
 mod stream;
 
@@ -15,7 +16,7 @@ use crate::backend::Backend;
 use crate::model::Network;
 use crate::policy::GenerationRequest;
 use crate::{PolicyError, Sampling};
-pub(crate) use stream::Stream;
+pub(crate) use stream::{Sink, Stream};
 
 /// Places for sequences in a stream.
 const PLACES: usize = 64;

@@ -1,14 +1,40 @@
 //! One stream of generation: places for sequences, refilled as they finish.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ops::Range;
 
+use super::live::LiveRequest;
 use super::{PLACES, PREFILL_ROWS, PackedNetwork};
 use crate::backend::{Backend, DecodeRow, Draw, Drawn};
 use crate::model::layout::Layout;
 use crate::model::{Activations, Keep, Network};
 use crate::policy::{Generated, GenerationRequest, Group, KeptSet};
 use crate::{PolicyError, Sampling};
+
+/// What a stream tells of its work, and where further work comes from.
+pub(crate) trait Sink {
+    /// All samples of a request are finished.
+    fn finished(&mut self, request: usize, samples: Vec<Generated>);
+
+    /// A token was drawn; false ends its sample.
+    fn token(&mut self, request: usize, sample: usize, token: u32) -> bool {
+        let _ = (request, sample, token);
+        true
+    }
+
+    /// A sample ended, by an end-of-sequence token or otherwise.
+    fn ended(&mut self, request: usize, sample: usize, stopped: bool) {
+        let _ = (request, sample, stopped);
+    }
+
+    /// A further request, with the index by which it is called; none of them waits now. An idle
+    /// stream has nothing else to do: none ends it.
+    fn next(&mut self, idle: bool) -> Option<(usize, LiveRequest)> {
+        let _ = idle;
+        None
+    }
+}
 
 /// A sequence being generated.
 struct Sequence {
@@ -22,7 +48,9 @@ struct Sequence {
 /// A request and what has come of it.
 struct Prompt<'a> {
     index: usize,
-    request: &'a GenerationRequest<'a>,
+    tokens: Cow<'a, [u32]>,
+    seed: u64,
+    sampling: Sampling,
     /// Tokens its completions may have.
     limit: usize,
     /// Place of its prefix in the cache while it is active.
@@ -47,9 +75,10 @@ pub(crate) struct Stream<'m, B: Backend> {
     backend: B,
     network: Network<'m, B>,
     packed: &'m PackedNetwork<B>,
-    sampling: &'m Sampling,
     eos: &'m [u32],
     prompts: Vec<Prompt<'m>>,
+    /// Indices in `prompts` of finished ones.
+    vacant: Vec<usize>,
     /// Samples that have no place yet, in order.
     waiting: VecDeque<(usize, usize)>,
     places: Vec<Option<Sequence>>,
@@ -61,32 +90,31 @@ pub(crate) struct Stream<'m, B: Backend> {
 }
 
 impl<'m, B: Backend> Stream<'m, B> {
+    /// A stream that generates the given requests.
     pub(crate) fn new(
         backend: B,
         network: Network<'m, B>,
         packed: &'m PackedNetwork<B>,
-        sampling: &'m Sampling,
-        requests: Vec<(usize, &'m GenerationRequest<'m>)>,
+        sampling: &Sampling,
+        requests: Vec<(usize, &GenerationRequest<'m>)>,
+    ) -> Self {
+        let samples: usize = requests.iter().map(|(_, request)| request.samples).sum();
+        let mut stream = Self::empty(backend, network, packed, PLACES.min(samples));
+        for (index, request) in requests {
+            let tokens = Cow::Borrowed(request.prompt);
+            stream.open(index, tokens, request.samples, request.seed, sampling.clone());
+        }
+        stream
+    }
+
+    /// A stream that gets its requests from its sink.
+    pub(crate) fn empty(
+        backend: B,
+        network: Network<'m, B>,
+        packed: &'m PackedNetwork<B>,
+        places: usize,
     ) -> Self {
         let config = network.config;
-        let prompts: Vec<_> = requests
-            .into_iter()
-            .map(|(index, request)| Prompt {
-                index,
-                request,
-                limit: (config.max_position_embeddings - request.prompt.len())
-                    .min(sampling.max_new_tokens),
-                prefix: 0,
-                done: vec![None; request.samples],
-                open: request.samples,
-            })
-            .collect();
-        let waiting: VecDeque<_> = prompts
-            .iter()
-            .enumerate()
-            .flat_map(|(p, prompt)| (0..prompt.request.samples).map(move |s| (p, s)))
-            .collect();
-        let places = PLACES.min(waiting.len());
         let heads = network.heads();
         let zeros = |width: usize| backend.zeros(places * width);
         let step = Step {
@@ -102,49 +130,86 @@ impl<'m, B: Backend> Stream<'m, B> {
             cache: backend.cache(heads, config.num_hidden_layers, places),
             prompt_logits: zeros(config.vocab_size),
             step,
-            prompts,
-            waiting,
+            prompts: Vec::new(),
+            vacant: Vec::new(),
+            waiting: VecDeque::new(),
             places: (0..places).map(|_| None).collect(),
             prefixes: vec![false; places],
             eos: &config.eos_token_ids,
             backend,
             network,
             packed,
-            sampling,
         }
     }
 
-    /// Generates everything; `finished` gets each request's index and samples.
-    pub(crate) fn run(
+    /// Adds a request, whose samples wait for places.
+    fn open(
         &mut self,
-        finished: &mut dyn FnMut(usize, Vec<Generated>),
-    ) -> Result<(), PolicyError> {
+        index: usize,
+        tokens: Cow<'m, [u32]>,
+        samples: usize,
+        seed: u64,
+        sampling: Sampling,
+    ) {
+        let positions = self.network.config.max_position_embeddings;
+        let limit = (positions - tokens.len()).min(sampling.max_new_tokens);
+        let done = vec![None; samples];
+        let prompt =
+            Prompt { index, tokens, seed, sampling, limit, prefix: 0, done, open: samples };
+        let at = match self.vacant.pop() {
+            Some(at) => {
+                self.prompts[at] = prompt;
+                at
+            }
+            None => {
+                self.prompts.push(prompt);
+                self.prompts.len() - 1
+            }
+        };
+        self.waiting.extend((0..samples).map(|sample| (at, sample)));
+    }
+
+    /// Generates everything.
+    pub(crate) fn run(&mut self, sink: &mut dyn Sink) -> Result<(), PolicyError> {
         for prompt in self.prompts.iter().filter(|p| p.open == 0) {
-            finished(prompt.index, Vec::new());
+            sink.finished(prompt.index, Vec::new());
         }
-        loop {
-            self.admit(finished)?;
+        while self.refill(sink) {
+            self.admit(sink)?;
             let active: Vec<usize> =
                 (0..self.places.len()).filter(|&p| self.places[p].is_some()).collect();
             if active.is_empty() {
-                if self.waiting.is_empty() {
-                    return Ok(());
-                }
                 // Every admitted sample ended with its first token.
                 continue;
             }
             let drawn = self.decode(&active)?;
             for (place, drawn) in active.into_iter().zip(drawn) {
-                self.push(place, drawn, finished);
+                self.push(place, drawn, sink);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes further requests while places are free for them; false when nothing is left to do.
+    fn refill(&mut self, sink: &mut dyn Sink) -> bool {
+        let busy = self.places.iter().flatten().count();
+        loop {
+            let idle = busy == 0 && self.waiting.is_empty();
+            if !idle && busy + self.waiting.len() >= self.places.len() {
+                return true;
+            }
+            match sink.next(idle) {
+                Some((index, request)) => {
+                    let LiveRequest { prompt, samples, seed, sampling, .. } = request;
+                    self.open(index, Cow::Owned(prompt), samples, seed, sampling);
+                }
+                None => return !idle,
             }
         }
     }
 
     /// Gives free places to waiting samples and draws their first tokens.
-    fn admit(
-        &mut self,
-        finished: &mut dyn FnMut(usize, Vec<Generated>),
-    ) -> Result<(), PolicyError> {
+    fn admit(&mut self, sink: &mut dyn Sink) -> Result<(), PolicyError> {
         let free = (0..self.places.len()).filter(|&p| self.places[p].is_none());
         let admitted: Vec<(usize, usize, usize)> = free
             .zip(self.waiting.iter().copied())
@@ -160,33 +225,52 @@ impl<'m, B: Backend> Stream<'m, B> {
         let vocabulary = self.network.config.vocab_size;
         let mut draws = Vec::with_capacity(admitted.len());
         for (row, &(place, prompt, sample)) in admitted.iter().enumerate() {
-            let Prompt { request, prefix, .. } = &self.prompts[prompt];
+            let Prompt { seed, prefix, .. } = self.prompts[prompt];
             let from = prefix * vocabulary..(prefix + 1) * vocabulary;
             let to = row * vocabulary..(row + 1) * vocabulary;
             self.backend.copy(
                 self.backend.view_mut(&mut self.step.logits, to),
                 self.backend.view(&self.prompt_logits, from),
             );
-            draws.push(Draw { seed: request.seed, sample: sample as u64, position: 0 });
+            draws.push(Draw { seed, sample: sample as u64, position: 0 });
             self.places[place] = Some(Sequence {
                 prompt,
                 sample,
                 tokens: Vec::new(),
-                kept: self.records().then(Vec::new),
+                kept: self.records(prompt).then(Vec::new),
             });
         }
-        let logits = self.backend.view_mut(&mut self.step.logits, 0..draws.len() * vocabulary);
-        let drawn = self.backend.sample(self.sampling, &draws, logits)?;
+        let drawn = self.draw(&draws, admitted.iter().map(|&(_, prompt, _)| prompt))?;
         for ((place, ..), drawn) in admitted.into_iter().zip(drawn) {
-            self.push(place, drawn, finished);
+            self.push(place, drawn, sink);
         }
         Ok(())
     }
 
-    fn records(&self) -> bool {
-        self.sampling.record_kept
-            && (self.sampling.temperature == 0.0
-                || self.sampling.truncates(self.network.config.vocab_size))
+    fn records(&self, prompt: usize) -> bool {
+        let sampling = &self.prompts[prompt].sampling;
+        sampling.record_kept
+            && (sampling.temperature == 0.0 || sampling.truncates(self.network.config.vocab_size))
+    }
+
+    /// Draws a token from each row of logits, by the settings of the row's prompt; neighbours with
+    /// the same settings in one call.
+    fn draw(
+        &mut self,
+        draws: &[Draw],
+        prompts: impl Iterator<Item = usize>,
+    ) -> Result<Vec<Drawn>, PolicyError> {
+        let Self { backend: b, step, prompts: all, .. } = self;
+        let vocabulary = self.network.config.vocab_size;
+        let settings: Vec<&Sampling> = prompts.map(|prompt| &all[prompt].sampling).collect();
+        let mut drawn = Vec::with_capacity(draws.len());
+        for run in settings.chunk_by(|a, b| a == b) {
+            let rows = drawn.len()..drawn.len() + run.len();
+            let logits = rows.start * vocabulary..rows.end * vocabulary;
+            let logits = b.view_mut(&mut step.logits, logits);
+            drawn.extend(b.sample(run[0], &draws[rows], logits)?);
+        }
+        Ok(drawn)
     }
 
     /// Runs prompts through the model: their keys and values into the cache, the logits after
@@ -199,7 +283,7 @@ impl<'m, B: Backend> Stream<'m, B> {
                 .iter()
                 .take_while(|&&p| {
                     let before = rows;
-                    rows += self.prompts[p].request.prompt.len();
+                    rows += self.prompts[p].tokens.len();
                     before == 0 || rows <= PREFILL_ROWS
                 })
                 .count();
@@ -211,17 +295,17 @@ impl<'m, B: Backend> Stream<'m, B> {
     }
 
     fn prefill_batch(&mut self, prompts: &[usize]) {
-        let groups: Vec<Group<'_>> = prompts
-            .iter()
-            .map(|&p| Group { prompt: self.prompts[p].request.prompt, completions: Vec::new() })
-            .collect();
-        let layout = Layout::new(&groups);
         for &prompt in prompts {
             // As many prefixes as places, and each active prompt holds a place.
             let prefix = self.prefixes.iter().position(|used| !used).unwrap_or_default();
             self.prefixes[prefix] = true;
             self.prompts[prompt].prefix = prefix;
         }
+        let groups: Vec<Group<'_>> = prompts
+            .iter()
+            .map(|&p| Group { prompt: &self.prompts[p].tokens, completions: Vec::new() })
+            .collect();
+        let layout = Layout::new(&groups);
         let (b, net) = (&self.backend, &self.network);
         let row = net.heads().row();
         let (cache, all) = (&mut self.cache, &self.prompts);
@@ -255,15 +339,17 @@ impl<'m, B: Backend> Stream<'m, B> {
         let n = active.len();
         let (mut tokens, mut positions) = (Vec::with_capacity(n), Vec::with_capacity(n));
         let (mut rows, mut draws) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        let mut prompts = Vec::with_capacity(n);
         for &place in active {
             let Some(sequence) = &self.places[place] else { continue };
-            let Prompt { request, prefix, .. } = &self.prompts[sequence.prompt];
+            let prompt = &self.prompts[sequence.prompt];
             let done = sequence.tokens.len();
             tokens.extend(sequence.tokens.last());
-            positions.push((request.prompt.len() + done - 1) as u32);
-            rows.push(DecodeRow { sequence: place, prefix: *prefix });
+            positions.push((prompt.tokens.len() + done - 1) as u32);
+            rows.push(DecodeRow { sequence: place, prefix: prompt.prefix });
             let (sample, position) = (sequence.sample as u64, done as u64);
-            draws.push(Draw { seed: request.seed, sample, position });
+            draws.push(Draw { seed: prompt.seed, sample, position });
+            prompts.push(sequence.prompt);
         }
         let Self { backend: b, network: net, packed, step: s, cache, .. } = self;
         let (config, heads) = (net.config, net.heads());
@@ -296,16 +382,11 @@ impl<'m, B: Backend> Stream<'m, B> {
         }
         b.rms_norm(eps, of!(mut normed, h), of!(x, h), weight(&net.arena.final_norm));
         b.packed_linear(of!(mut logits, config.vocab_size), of!(normed, h), &packed.head, None);
-        b.sample(self.sampling, &draws, of!(mut logits, config.vocab_size))
+        self.draw(&draws, prompts.into_iter())
     }
 
     /// Appends a token; at the end of a sequence its place becomes free.
-    fn push(
-        &mut self,
-        place: usize,
-        drawn: Drawn,
-        finished: &mut dyn FnMut(usize, Vec<Generated>),
-    ) {
+    fn push(&mut self, place: usize, drawn: Drawn, sink: &mut dyn Sink) {
         let Some(sequence) = &mut self.places[place] else { return };
         let stopped = self.eos.contains(&drawn.token);
         sequence.tokens.push(drawn.token);
@@ -313,17 +394,22 @@ impl<'m, B: Backend> Stream<'m, B> {
             all.push(kept);
         }
         let prompt = &mut self.prompts[sequence.prompt];
-        if !stopped && sequence.tokens.len() < prompt.limit {
+        let wanted = sink.token(prompt.index, sequence.sample, drawn.token);
+        if wanted && !stopped && sequence.tokens.len() < prompt.limit {
             return;
         }
-        let Some(Sequence { sample, tokens, kept, .. }) = self.places[place].take() else { return };
+        let Some(Sequence { prompt: at, sample, tokens, kept }) = self.places[place].take() else {
+            return;
+        };
         self.backend.cache_drop_sequence(&mut self.cache, place);
+        sink.ended(prompt.index, sample, stopped);
         prompt.done[sample] = Some(Generated { tokens, stopped, kept });
         prompt.open -= 1;
         if prompt.open == 0 {
             self.backend.cache_drop_prefix(&mut self.cache, prompt.prefix);
             self.prefixes[prompt.prefix] = false;
-            finished(prompt.index, prompt.done.drain(..).flatten().collect());
+            self.vacant.push(at);
+            sink.finished(prompt.index, prompt.done.drain(..).flatten().collect());
         }
     }
 }
