@@ -2,26 +2,16 @@
 //!
 //! Preferred 1, tie 0.5, dispreferred 0. The judge sees the answer alone, and which of the two
 //! stands first is drawn from the group's seed and the rollout's index, so that a judge's liking
-//! for the first or the second text favours nobody.
+//! for the first or the second text favours nobody. `rouge_l` adds how much of the reference's
+//! wording the text has, which is no measure of quality but of how far the policy copies.
 
-use omni_sdk::reward::{
-    Comparison, Component, Error, Group, Item, Preference, Reply, Request, Result, Reward, Rollout,
-    Turn, Verdict,
-};
-use omni_sdk::rng::Rng;
-use omni_sdk::text::{answer, without_thinking};
+mod rouge;
+
+use omni_sdk::reward::{Component, Error, Group, Reply, Request, Result, Reward, Turn};
+use omni_writing_compared::{Extract, comparison, outcome, reference, rubric, stands_first};
 use serde::Deserialize;
 
-/// What of the policy's text is judged; never what it thought.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Extract {
-    /// What stands in the last `<answer>…</answer>`.
-    #[default]
-    Tags,
-    /// That, or without tags the whole text.
-    Auto,
-}
+pub use rouge::rouge_l;
 
 /// The reward and its configuration.
 #[derive(Debug, Default, Deserialize)]
@@ -30,25 +20,26 @@ pub struct Writing {
     extract: Extract,
     /// The judge's name; absent, the task's own.
     judge: Option<String>,
+    /// The set of `data.references` to compare with; absent, the item's `reference`.
+    reference_set: Option<String>,
+    /// Whether there is a component `rouge_l`.
+    rouge_l: bool,
 }
 
 const PREFERENCE: &str = "preference";
+const ROUGE_L: &str = "rouge_l";
 
 impl Reward for Writing {
     fn components(&self) -> Vec<String> {
-        vec![PREFERENCE.to_owned()]
+        let names: &[&str] = if self.rouge_l { &[PREFERENCE, ROUGE_L] } else { &[PREFERENCE] };
+        names.iter().map(|name| (*name).to_owned()).collect()
     }
 
     fn score(&self, group: &Group, replies: &[Reply]) -> Result<Turn> {
         let item = &group.item;
-        let reference = item.reference()?;
-        if reference.trim().is_empty() {
-            return Err(Error::invalid_input(format!(
-                "the `reference` of item `{}` is empty",
-                item.id
-            )));
-        }
-        let texts: Vec<_> = group.rollouts.iter().map(|rollout| self.text(rollout)).collect();
+        let reference = reference(item, self.reference_set.as_deref())?;
+        let texts: Vec<_> =
+            group.rollouts.iter().map(|rollout| self.extract.text(rollout)).collect();
         let asked: Vec<_> = texts
             .iter()
             .enumerate()
@@ -57,18 +48,15 @@ impl Reward for Writing {
         if replies.is_empty() && !asked.is_empty() {
             let rubric = rubric(item)?;
             let requests = asked.iter().map(|(index, text)| {
-                let (first, second) = if stands_first(group.seed, *index) {
-                    ((*text).clone(), reference.to_owned())
-                } else {
-                    (reference.to_owned(), (*text).clone())
-                };
-                Request::Compare(Comparison {
-                    conversation: item.messages.clone(),
+                let pair = (text.as_str(), reference.as_str());
+                let first = stands_first(group.seed, *index);
+                Request::Compare(comparison(
+                    item,
+                    rubric.as_deref(),
+                    self.judge.as_deref(),
+                    pair,
                     first,
-                    second,
-                    rubric: rubric.clone(),
-                    judge: self.judge.clone(),
-                })
+                ))
             });
             return Ok(Turn::Ask(requests.collect()));
         }
@@ -82,7 +70,16 @@ impl Reward for Writing {
         // Nothing written is dispreferred to anything.
         let mut scores = vec![vec![Component::scored(PREFERENCE, 0.0)]; texts.len()];
         for ((index, _), reply) in asked.iter().zip(replies) {
-            scores[*index] = vec![component(reply, stands_first(group.seed, *index))];
+            scores[*index] = vec![match outcome(reply, stands_first(group.seed, *index)) {
+                Ok(score) => Component::scored(PREFERENCE, score),
+                Err(reason) => Component::undefined(PREFERENCE, reason),
+            }];
+        }
+        if self.rouge_l {
+            for (components, text) in scores.iter_mut().zip(&texts) {
+                let score = text.as_ref().map_or(0.0, |text| rouge_l(&reference, text));
+                components.push(Component::scored(ROUGE_L, score));
+            }
         }
         Ok(Turn::Done(scores))
     }
@@ -90,64 +87,10 @@ impl Reward for Writing {
 
 omni_sdk::export!(reward Writing);
 
-impl Writing {
-    /// What is judged of a rollout; none when it is empty.
-    fn text(&self, rollout: &Rollout) -> Option<String> {
-        let tagged = answer(&rollout.text).map(str::to_owned);
-        let text = match self.extract {
-            Extract::Tags => tagged,
-            Extract::Auto => {
-                tagged.or_else(|| Some(without_thinking(&rollout.text).trim().to_owned()))
-            }
-        };
-        text.filter(|text| !text.is_empty())
-    }
-}
-
-/// What this reward reads of an item's data; tasks keep other things there too.
-#[derive(Deserialize)]
-struct Data {
-    rubric: Option<serde_json::Value>,
-}
-
-/// The item's rubric for the judge: a text as it is, anything else as JSON.
-fn rubric(item: &Item) -> Result<Option<String>> {
-    let data: Data = item.data()?;
-    Ok(data.rubric.map(|rubric| match rubric {
-        serde_json::Value::String(text) => text,
-        other => other.to_string(),
-    }))
-}
-
-/// Whether the policy's text stands first.
-fn stands_first(seed: u32, index: usize) -> bool {
-    Rng::keyed(u64::from(seed), "which stands first", index as u64).chance(0.5)
-}
-
-fn component(reply: &Reply, policy_first: bool) -> Component {
-    match reply {
-        Reply::Compared(Verdict::Preferred(preference)) => {
-            let score = match (preference, policy_first) {
-                (Preference::Tie, _) => 0.5,
-                (Preference::First, true) | (Preference::Second, false) => 1.0,
-                (Preference::First, false) | (Preference::Second, true) => 0.0,
-            };
-            Component::scored(PREFERENCE, score)
-        }
-        Reply::Compared(Verdict::Undecided(reason)) => {
-            Component::undefined(PREFERENCE, format!("the judge: {reason}"))
-        }
-        Reply::Failed(reason) => Component::undefined(PREFERENCE, reason),
-        Reply::Executed(_) => {
-            Component::undefined(PREFERENCE, "the host ran a program instead of comparing")
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use omni_sdk::reward::Value;
+    use omni_sdk::reward::{Comparison, Item, Preference, Value, Verdict};
 
     fn group() -> Group {
         let mut item = Item::new("i", "write").with_reference("reference");
@@ -235,5 +178,33 @@ mod tests {
         let item = Item::new("i", "write").with_reference("reference");
         let turn = Writing::default().score(&Group::new(item, &["", " "]), &[]).unwrap();
         assert!(matches!(turn, Turn::Done(scores) if scores.len() == 2));
+    }
+
+    #[test]
+    fn a_set_of_references_is_chosen_by_name() {
+        let mut group = group();
+        group.item.data = r#"{"references": {"gpt-4": "better", "vicuna": "other"}}"#.to_owned();
+        let writing: Writing = omni_sdk::config::read(r#"{"reference_set": "vicuna"}"#).unwrap();
+        let Turn::Ask(requests) = writing.score(&group, &[]).unwrap() else { panic!("is done") };
+        for request in requests {
+            let Request::Compare(comparison) = request else { panic!("runs a program") };
+            assert!(comparison.first == "other" || comparison.second == "other");
+        }
+        let writing: Writing = omni_sdk::config::read(r#"{"reference_set": "llama"}"#).unwrap();
+        assert!(writing.score(&group, &[]).is_err());
+    }
+
+    #[test]
+    fn rouge_l_is_there_when_it_is_wanted() {
+        let writing: Writing = omni_sdk::config::read(r#"{"rouge_l": true}"#).unwrap();
+        assert_eq!(writing.components(), ["preference", "rouge_l"]);
+        let item = Item::new("i", "write").with_reference("the cat sat");
+        let texts = ["<answer>The cat sat.</answer>", "", "<answer>a dog</answer>"];
+        let group = Group::new(item, &texts);
+        let failed = vec![Reply::Failed("no judge".to_owned()); 2];
+        let Turn::Done(scores) = writing.score(&group, &failed).unwrap() else { panic!("asks") };
+        let values: Vec<_> = scores.iter().map(|list| list[1].value.clone()).collect();
+        assert_eq!(values, [Value::Scored(1.0), Value::Scored(0.0), Value::Scored(0.0)]);
+        assert!(matches!(scores[0][0].value, Value::Undefined(_)));
     }
 }
