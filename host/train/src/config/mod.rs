@@ -5,6 +5,7 @@
 //! [`RunConfig::to_toml`], reads back identically.
 
 mod error;
+mod models;
 mod preset;
 mod read;
 mod settings;
@@ -13,6 +14,7 @@ mod validate;
 mod warmup;
 
 pub use error::ConfigError;
+pub use models::ModelSource;
 pub use preset::Preset;
 pub use settings::{
     Advantage, AggregationDenominator, Checkpoint, Decay, Device, Evaluation, FinalEvaluation,

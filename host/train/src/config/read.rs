@@ -33,6 +33,9 @@ impl RunConfig {
         config.validate().map_err(|e| source.place(e))?;
         let folder = file.parent().unwrap_or(Path::new(""));
         config.policy.model = absolute(folder, &config.policy.model);
+        for model in config.models.values_mut() {
+            model.place(|path| absolute(folder, path));
+        }
         for path in config.task.iter_mut().flat_map(|t| t.data.values_mut()) {
             *path = absolute(folder, path);
         }

@@ -1,11 +1,12 @@
 //! The tables of `RUN.toml`, each with its defaults.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Preset, Task};
+use super::{ModelSource, Preset, Task};
 
 /// A training run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +33,9 @@ pub struct RunConfig {
     pub eval: Evaluation,
     /// What is kept on disk.
     pub checkpoint: Checkpoint,
+    /// The language models that judges ask, by names of the run's own.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, ModelSource>,
     /// The tasks, in the order in which every table shows them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub task: Vec<Task>,

@@ -55,6 +55,9 @@ pub struct Task {
     /// What that judge is told.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     pub judge_config: serde_json::Map<String, serde_json::Value>,
+    /// The model that the judge asks, one of `[models]`; may be left out where there is only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judge_model: Option<String>,
     /// `loss.beta` for this task.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beta: Option<f64>,
@@ -89,6 +92,7 @@ impl Default for Task {
             fault_limit: 0.1,
             judge: None,
             judge_config: serde_json::Map::new(),
+            judge_model: None,
             beta: None,
             epsilon_low: None,
             epsilon_high: None,

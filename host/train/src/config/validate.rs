@@ -93,6 +93,7 @@ impl RunConfig {
             "checkpoint.keep",
             "must be at least 1, or a run could not resume",
         )?;
+        self.validate_models()?;
         self.validate_tasks()
     }
 
