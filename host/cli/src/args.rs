@@ -108,12 +108,38 @@ pub(crate) struct Eval {
     /// The policy: a Hugging Face folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) policy: PathBuf,
+    /// The tasks' splits: `test` as `[eval.final]` says, `validation` as `[eval]` says.
+    #[arg(long, value_enum, default_value_t = Splits::Test)]
+    pub(crate) split: Splits,
+    /// Also write eval.json, samples.jsonl and the resolved run.toml into a new folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Items of each task whose outputs go to samples.jsonl: a number, or `all`. Default: 5.
+    #[arg(long, value_name = "N|all", requires = "out", value_parser = number_or_all)]
+    pub(crate) samples: Option<u32>,
     /// Override a setting; repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
     /// Print the result as JSON on standard output.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Which splits `eval` measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Splits {
+    /// What tables report.
+    Test,
+    /// What checkpoints are chosen by.
+    Validation,
+}
+
+/// `all` is more than any split has.
+fn number_or_all(text: &str) -> Result<u32, String> {
+    match text {
+        "all" => Ok(u32::MAX),
+        text => text.parse().map_err(|_| "neither a number nor `all`".to_owned()),
+    }
 }
 
 /// `score`.

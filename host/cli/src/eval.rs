@@ -1,30 +1,33 @@
-//! `eval`: a policy measured on the test splits of a run file's tasks.
+//! `eval`: a policy measured on the held-out splits of a run file's tasks.
 
+use std::io::Write as _;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use omni_record::{Estimate, EvalEvent};
+use omni_record::{EvalEvent, RunFolder, Sample};
 use omni_train::{EvalPlan, Evaluation, evaluate};
 
-use crate::args::{Arguments, Eval};
+use crate::args::{Arguments, Eval, Splits};
 use crate::console;
-use crate::fault::{Fault, Outcome};
+use crate::fault::{Blame as _, Fault, Outcome};
 use crate::progress::Renderer;
 use crate::run::{self, Run};
 
 /// Evaluates and shows.
 pub(crate) fn run(arguments: &Arguments, eval: &Eval) -> Outcome<()> {
+    if let Some(out) = &eval.out
+        && out.join("eval.json").exists()
+    {
+        return Err(Fault::input(format!(
+            "{} already holds an evaluation: choose another folder with --out",
+            out.display()
+        )));
+    }
     let ready = Run::open(arguments, &eval.run, &eval.set)?;
     let (mut policy, tokenizer) = run::policy(&ready.config, &eval.policy)?;
-    let plan = EvalPlan::test(&ready.config);
-    if !plan.is_something() {
-        return Err(Fault::input(format!(
-            "{}: nothing to evaluate: `eval.final` has items = {}, samples = {}, greedy = {}; \
-             set them in the file or with --set eval.final.items=200",
-            eval.run.display(),
-            plan.items,
-            plan.samples,
-            plan.greedy
-        )));
+    let plan = plan(&ready, eval)?;
+    if let Some(out) = &eval.out {
+        prepare(out, &ready, &eval.policy)?;
     }
     let stop = run::stop_flag("giving up")?;
     let renderer = Renderer::new(ready.task_names());
@@ -43,54 +46,111 @@ pub(crate) fn run(arguments: &Arguments, eval: &Eval) -> Outcome<()> {
         0,
     );
     renderer.finish();
-    let Some((event, _)) = measured.map_err(run::train_fault)? else {
+    let Some((event, samples)) = measured.map_err(run::train_fault)? else {
         debug_assert!(stop.load(Ordering::SeqCst), "only a stop gives no result");
         return Err(Fault::run("interrupted; nothing was measured"));
     };
+    if let Some(out) = &eval.out {
+        keep(out, &event, &samples)?;
+    }
     if eval.json {
         return console::json(&event);
     }
-    console::result(table(&event, &ready.task_names()))
+    show(&event, &ready.task_names())
 }
 
-/// One row a task.
-fn table(event: &EvalEvent, tasks: &[String]) -> String {
-    let estimate = |value: Option<Estimate>| {
-        value.map_or("–".to_owned(), |value| {
-            format!("{:.1} ± {:.1}", 100.0 * value.mean, 100.0 * value.standard_error)
-        })
+/// What the run file says of the split, and how many outputs are kept.
+fn plan(ready: &Run, eval: &Eval) -> Outcome<EvalPlan> {
+    let (mut plan, table) = match eval.split {
+        Splits::Test => (EvalPlan::test(&ready.config), "eval.final"),
+        Splits::Validation => (EvalPlan::validation(&ready.config), "eval"),
     };
-    let rows: Vec<Vec<String>> = tasks
-        .iter()
-        .filter_map(|name| Some((name, event.tasks.get(name)?)))
-        .map(|(name, task)| {
-            let undefined: u64 = task.undefined.values().sum();
-            let pass = task.pass_at_k.iter().next_back();
-            vec![
-                name.clone(),
-                task.metric.clone(),
-                task.items.to_string(),
-                estimate(task.sampled),
-                estimate(task.greedy),
-                pass.map_or("–".to_owned(), |(k, value)| {
-                    format!("{:.1} (k = {k})", 100.0 * value)
-                }),
-                task.entropy.map_or("–".to_owned(), |entropy| format!("{entropy:.2}")),
-                format!("{:.1}", task.completion_length),
-                undefined.to_string(),
-            ]
-        })
-        .collect();
-    let head = [
-        "task",
-        "metric",
-        "items",
-        "sampled %",
-        "greedy %",
-        "pass@k %",
-        "entropy",
-        "tokens",
-        "undefined",
-    ];
-    console::table(&head, &rows)
+    if !plan.is_something() {
+        return Err(Fault::input(format!(
+            "{}: nothing to evaluate: `{table}` has items = {}, samples = {}, greedy = {}; \
+             set them in the file or with --set {table}.items=200",
+            eval.run.display(),
+            plan.items,
+            plan.samples,
+            plan.greedy
+        )));
+    }
+    plan.shown = eval.samples.unwrap_or(5);
+    Ok(plan)
+}
+
+/// Makes the folder, and writes what the evaluation is of before it begins.
+fn prepare(out: &Path, ready: &Run, policy: &Path) -> Outcome<()> {
+    std::fs::create_dir_all(out).or_run_at(format!("cannot make {}", out.display()))?;
+    let mut config = ready.config.clone();
+    config.policy.model = std::path::absolute(policy).unwrap_or_else(|_| policy.to_owned());
+    write(&out.join("run.toml"), config.to_toml().or_input()?.as_bytes())
+}
+
+/// Writes the result and the outputs.
+fn keep(out: &Path, event: &EvalEvent, samples: &[Sample]) -> Outcome<()> {
+    let mut lines = Vec::new();
+    for sample in samples {
+        serde_json::to_writer(&mut lines, sample).or_run()?;
+        lines.push(b'\n');
+    }
+    write(&RunFolder::new(out).samples_jsonl(), &lines)?;
+    let mut json = serde_json::to_vec_pretty(event).or_run()?;
+    json.push(b'\n');
+    // Last, so that a folder with it is complete.
+    write(&out.join("eval.json"), &json)
+}
+
+/// Writes a file whole or not at all.
+fn write(path: &Path, bytes: &[u8]) -> Outcome<()> {
+    let aside = path.with_extension("aside");
+    std::fs::File::create(&aside)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&aside, path))
+        .or_run_at(format!("cannot write {}", path.display()))
+}
+
+/// Table by table.
+fn show(event: &EvalEvent, tasks: &[String]) -> Outcome<()> {
+    for table in omni_report::eval_tables(event, tasks) {
+        let head: Vec<&str> = table.head.iter().map(String::as_str).collect();
+        console::result(&table.title)?;
+        console::result(console::table(&head, &table.rows))?;
+        if !table.note.is_empty() {
+            console::result(wrap(&table.note, 98))?;
+        }
+        console::result("")?;
+    }
+    Ok(())
+}
+
+/// Lines of at most so many characters, broken between words.
+fn wrap(text: &str, width: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().filter(|line| {
+            line.is_empty() || line.chars().count() + 1 + word.chars().count() <= width
+        });
+        match line {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_break_between_words() {
+        assert_eq!(wrap("a bb ccc dddd", 6), "a bb\nccc\ndddd");
+        assert_eq!(wrap("abcdefgh i", 3), "abcdefgh\ni");
+        assert_eq!(wrap("", 3), "");
+    }
 }

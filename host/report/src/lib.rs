@@ -4,6 +4,7 @@
 //! (inline SVG and CSS, no script, no network) and the same records give the same bytes. Whatever a
 //! model wrote is escaped: its output may be hostile HTML.
 
+mod evaluation;
 pub mod html;
 mod run;
 mod summary;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use omni_record::{RecordError, RunFolder};
 
+pub use evaluation::{EvalTable, eval_tables};
 pub use run::{run_page, run_picture};
 pub use summary::{Change, Row, Summary};
 

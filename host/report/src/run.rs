@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use omni_record::{Event, Sample, StartEvent, StepEvent, TaskStep, Value};
 
+use crate::evaluation::eval_tables;
 use crate::html::{escape, page, table};
 use crate::summary::Summary;
 use crate::svg::{Chart, Series};
@@ -35,6 +36,7 @@ pub fn run_page(name: &str, events: &[Event], samples: &[Sample]) -> String {
     let _ = write!(body, "<h1>{}</h1>", escape(name));
     facts(&mut body, start, events, &steps);
     before_and_after(&mut body, events);
+    evaluation(&mut body, events, &tasks);
     curves(&mut body, events, &steps, &tasks);
     undefined(&mut body, &steps, &tasks);
     outputs(&mut body, samples, &tasks);
@@ -115,6 +117,26 @@ fn before_and_after(body: &mut String, events: &[Event]) {
     let head: Vec<&str> = head.iter().map(String::as_str).collect();
     body.push_str(&table(&head, &summary.cells()));
     let _ = write!(body, "<p class=\"note\">{}</p>", escape(&summary.caption()));
+}
+
+/// The last test, or else the last validation, table by table.
+fn evaluation(body: &mut String, events: &[Event], tasks: &[String]) {
+    let last = |purpose: &str| {
+        events.iter().rev().find_map(|event| match event {
+            Event::Eval(eval) if eval.purpose == purpose => Some(eval),
+            _ => None,
+        })
+    };
+    let Some(eval) = last("test").or_else(|| last("validation")) else { return };
+    let _ = write!(body, "<h2>Evaluation at step {}</h2>", eval.step);
+    for shown in eval_tables(eval, tasks) {
+        let head: Vec<&str> = shown.head.iter().map(String::as_str).collect();
+        let _ = write!(body, "<h3>{}</h3>", escape(&shown.title));
+        body.push_str(&table(&head, &shown.rows));
+        if !shown.note.is_empty() {
+            let _ = write!(body, "<p class=\"note\">{}.</p>", escape(&shown.note));
+        }
+    }
 }
 
 /// A curve's name, and what it takes of a step.

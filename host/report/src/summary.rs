@@ -18,6 +18,8 @@ pub struct Summary {
     pub temperature: Option<f64>,
     /// One row a task, in the run's order.
     pub rows: Vec<Row>,
+    /// The averages of domains, where the run has any.
+    pub domains: Vec<Row>,
 }
 
 /// One task before and after.
@@ -88,6 +90,11 @@ impl Summary {
             last_step: last.step,
             temperature: last.temperature,
             rows,
+            domains: last
+                .domains
+                .keys()
+                .map(|name| average(name, first, (!single).then_some(last)))
+                .collect(),
         })
     }
 
@@ -130,6 +137,7 @@ impl Summary {
         let mut cells: Vec<Vec<String>> = self
             .rows
             .iter()
+            .chain(&self.domains)
             .map(|row| {
                 let mut cells = vec![row.task.clone(), row.metric.clone(), row.items.to_string()];
                 for change in [&row.sampled, &row.greedy] {
@@ -207,6 +215,21 @@ fn row(task: String, before: Option<&TaskEval>, after: Option<&TaskEval>) -> Opt
     })
 }
 
+/// A domain's averages. Before, if there is no after.
+fn average(name: &str, before: &EvalEvent, after: Option<&EvalEvent>) -> Row {
+    let of = |eval: &EvalEvent| eval.domains.get(name).cloned().unwrap_or_default();
+    let (before, after) = (of(before), after.map(of).unwrap_or_default());
+    let any = [after.sampled, after.greedy, before.sampled, before.greedy];
+    Row {
+        task: format!("{name} (average)"),
+        metric: String::new(),
+        items: any.into_iter().flatten().next().map_or(0, |e| e.items),
+        sampled: Change { before: before.sampled, after: after.sampled },
+        greedy: Change { before: before.greedy, after: after.greedy },
+        pass: None,
+    }
+}
+
 fn estimate(value: Option<Estimate>) -> String {
     value.map_or("–".to_owned(), |value| {
         format!("{:.1} ± {:.1}", 100.0 * value.mean, 100.0 * value.standard_error)
@@ -225,7 +248,7 @@ fn signed(value: Option<f64>) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use omni_record::StartEvent;
+    use omni_record::{DomainEval, StartEvent};
 
     use super::*;
 
@@ -279,6 +302,20 @@ mod tests {
         assert_eq!(cells[0][3..6], ["20.0 ± 1.0", "50.0 ± 1.0", "+30.0"]);
         assert_eq!(cells[2][3..6], ["30.0", "45.0", "+15.0"]);
         assert_eq!(cells[2].len(), summary.head().len());
+    }
+
+    #[test]
+    fn domains_have_rows_of_their_own_that_the_average_leaves_out() {
+        let mut events = [start(), eval(0, [0.2, 0.4]), eval(9, [0.5, 0.4])];
+        for (event, mean) in events.iter_mut().skip(1).zip([0.3, 0.6]) {
+            let Event::Eval(eval) = event else { unreachable!() };
+            let sampled = Some(Estimate { mean, ..Estimate::default() });
+            eval.domains.insert("math".into(), DomainEval { sampled, ..DomainEval::default() });
+        }
+        let cells = Summary::of(&events).unwrap().cells();
+        let names: Vec<&str> = cells.iter().map(|row| row[0].as_str()).collect();
+        assert_eq!(names, ["math", "code", "math (average)", "average"]);
+        assert_eq!((cells[2][5].as_str(), cells[3][5].as_str()), ("+30.0", "+15.0"));
     }
 
     #[test]
