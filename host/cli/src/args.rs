@@ -44,15 +44,13 @@ pub(crate) enum Command {
     /// Train a whole study (not supported yet).
     #[command(hide = true)]
     Study(Rest),
-    /// Choose a curriculum (not supported yet).
-    #[command(hide = true)]
-    Plan(Rest),
+    /// Choose the order of a curriculum from measured backward transfer.
+    Plan(Plan),
     /// Fine-tune on sampled answers (not supported yet).
     #[command(hide = true)]
     Sft(Rest),
-    /// Merge policies (not supported yet).
-    #[command(hide = true)]
-    Merge(Rest),
+    /// Merge models that were trained from one base: TIES, task arithmetic, linear.
+    Merge(Merge),
     /// Serve a policy and the tasks' rewards over HTTP, as an OpenAI-compatible endpoint.
     Serve(Serve),
     /// Write a run's report.html again from its records.
@@ -148,9 +146,9 @@ pub(crate) struct Score {
     /// The task, as `pack/task`, or `task` where that is unique.
     pub(crate) task: String,
     /// JSONL: one `{"id", "messages"|"prompt", "reference", "data", "completions"}` a line;
-    /// `-` is standard input.
-    #[arg(long, value_name = "F.jsonl")]
-    pub(crate) input: PathBuf,
+    /// `-` is standard input. With --replay and without this, the run's recorded samples.
+    #[arg(long, value_name = "F.jsonl", required_unless_present = "replay")]
+    pub(crate) input: Option<PathBuf>,
     /// Where the scores go. Default: standard output.
     #[arg(long, value_name = "G.jsonl")]
     pub(crate) output: Option<PathBuf>,
@@ -165,6 +163,9 @@ pub(crate) struct Score {
     /// network.
     #[arg(long, value_name = "RUN")]
     pub(crate) replay: Option<PathBuf>,
+    /// With --run: a folder that keeps the judges' replies, to go on with or to --replay later.
+    #[arg(long, value_name = "DIR", requires = "run")]
+    pub(crate) record: Option<PathBuf>,
     /// Seed handed to rewards and judges.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u32,
@@ -195,6 +196,88 @@ pub(crate) struct Serve {
     /// The longest answer, in tokens.
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub(crate) max_tokens: u32,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub(crate) struct Plan {
+    /// JSON: `tasks`, `base_accuracy`, `self_accuracy`, `backward_transfer` (rows evaluated, columns
+    /// trained), and optionally `weights`, `standard_errors` (of the transfers) and `entropy_change`
+    /// (rows trained, columns evaluated).
+    #[arg(value_name = "EVIDENCE.json")]
+    pub(crate) evidence: PathBuf,
+    /// Print the plan as JSON on standard output.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Samples that the chance of being best is estimated from.
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub(crate) samples: u32,
+    /// Seed of the samples.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+/// `merge`.
+#[derive(Debug, Args)]
+pub(crate) struct Merge {
+    /// The model that all were trained from: a Hugging Face folder.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) base: PathBuf,
+    /// A model to merge, with its weight (1 without); repeatable.
+    #[arg(long = "model", value_name = "DIR[=WEIGHT]", required = true)]
+    pub(crate) models: Vec<String>,
+    /// How.
+    #[arg(long, value_enum, default_value = "ties")]
+    pub(crate) method: MergeMethod,
+    /// TIES keeps this fraction of each model's changes, the largest.
+    #[arg(long, default_value_t = 0.2)]
+    pub(crate) density: f64,
+    /// What the merged change is multiplied by (TIES and task arithmetic).
+    #[arg(long, default_value_t = 1.0)]
+    pub(crate) lambda: f64,
+    /// What TIES takes its fraction of.
+    #[arg(long, value_enum, default_value = "global")]
+    pub(crate) scope: MergeScope,
+    /// The number type of the result. Default: the base's.
+    #[arg(long, value_enum)]
+    pub(crate) dtype: Option<MergeType>,
+    /// The largest file of weights, in GiB.
+    #[arg(long, value_name = "GIB", default_value_t = 5)]
+    pub(crate) max_shard_gib: u32,
+    /// The folder to write.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// How models are merged.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum MergeMethod {
+    /// Trim, elect signs, average what agrees.
+    Ties,
+    /// The base plus the sum of the weighted changes.
+    TaskArithmetic,
+    /// The weighted mean of the models.
+    Linear,
+}
+
+/// What TIES takes its fraction of.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum MergeScope {
+    /// All of a model's parameters.
+    Global,
+    /// Each tensor.
+    Tensor,
+}
+
+/// A number type.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum MergeType {
+    /// 32 bits.
+    F32,
+    /// 16 bits, 5 of them exponent.
+    F16,
+    /// 16 bits, 8 of them exponent.
+    Bf16,
 }
 
 /// `warmup`.

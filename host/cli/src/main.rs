@@ -12,9 +12,13 @@ mod engine;
 mod eval;
 mod fault;
 mod lock;
+mod merge;
+mod models;
 mod packs;
+mod plan;
 mod problems;
 mod progress;
+mod reasons;
 mod run;
 mod schedule;
 mod score;
@@ -71,9 +75,9 @@ fn dispatch(arguments: &Arguments) -> Outcome<()> {
             console::result(page.display().to_string())
         }
         Command::Study(_) => Err(Fault::unsupported("omni-host study")),
-        Command::Plan(_) => Err(Fault::unsupported("omni-host plan")),
+        Command::Plan(plan) => plan::run(plan),
         Command::Sft(_) => Err(Fault::unsupported("omni-host sft")),
-        Command::Merge(_) => Err(Fault::unsupported("omni-host merge")),
+        Command::Merge(merge) => merge::run(merge),
         Command::Serve(serve) => serve::run(arguments, serve),
         Command::Bench(_) => Err(Fault::unsupported("omni-host bench")),
         Command::Dev(_) => Err(Fault::unsupported("omni-host dev")),
