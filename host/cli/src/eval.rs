@@ -2,14 +2,17 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use omni_judge::Ledger;
 use omni_record::{EvalEvent, RunFolder, Sample};
 use omni_train::{EvalPlan, Evaluation, evaluate};
 
 use crate::args::{Arguments, Eval, Splits};
 use crate::console;
 use crate::fault::{Blame as _, Fault, Outcome};
+use crate::lock::Lock;
 use crate::progress::Renderer;
 use crate::run::{self, Run};
 
@@ -23,7 +26,11 @@ pub(crate) fn run(arguments: &Arguments, eval: &Eval) -> Outcome<()> {
             out.display()
         )));
     }
-    let ready = Run::open(arguments, &eval.run, &eval.set)?;
+    let ledger = Arc::new(match &eval.out {
+        Some(out) => Ledger::recording(&RunFolder::new(out).replies_jsonl()).or_input()?,
+        None => Ledger::in_memory(),
+    });
+    let ready = Run::open(arguments, &eval.run, &eval.set, &ledger)?;
     let (mut policy, tokenizer) = run::policy(&ready.config, &eval.policy)?;
     let plan = plan(&ready, eval)?;
     if let Some(out) = &eval.out {
@@ -46,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments, eval: &Eval) -> Outcome<()> {
         0,
     );
     renderer.finish();
+    ready.models.say();
     let Some((event, samples)) = measured.map_err(run::train_fault)? else {
         debug_assert!(stop.load(Ordering::SeqCst), "only a stop gives no result");
         return Err(Fault::run("interrupted; nothing was measured"));
@@ -84,6 +92,9 @@ fn prepare(out: &Path, ready: &Run, policy: &Path) -> Outcome<()> {
     std::fs::create_dir_all(out).or_run_at(format!("cannot make {}", out.display()))?;
     let mut config = ready.config.clone();
     config.policy.model = std::path::absolute(policy).unwrap_or_else(|_| policy.to_owned());
+    // What `score --replay` needs beside the replies.
+    let lock = Lock { models: ready.models.identities(), ..Lock::new() };
+    write(&out.join("lock.toml"), lock.to_toml()?.as_bytes())?;
     write(&out.join("run.toml"), config.to_toml().or_input()?.as_bytes())
 }
 

@@ -22,6 +22,9 @@ pub(crate) struct Lock {
     pub(crate) policy: BTreeMap<String, String>,
     /// Versions of the packs used, by name.
     pub(crate) packs: BTreeMap<String, String>,
+    /// Models that judges asked: what decides their answers, by the run's names for them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) models: BTreeMap<String, String>,
     /// Components used: sha256 by `pack/component`.
     pub(crate) components: BTreeMap<String, String>,
     /// Prompts and data used: sha256 by path.
@@ -56,6 +59,12 @@ impl Lock {
         Ok(format!("# What this run used, written by omni-host.\n{body}"))
     }
 
+    /// Reads a run's lock.
+    pub(crate) fn read(path: &Path) -> Outcome<Self> {
+        let text = std::fs::read_to_string(path).or_input_at(path.display())?;
+        toml::from_str(&text).or_input_at(path.display())
+    }
+
     /// Compares with the lock of the run that is to go on.
     pub(crate) fn check(&self, path: &Path) -> Outcome<()> {
         let text = match std::fs::read_to_string(path) {
@@ -81,6 +90,7 @@ impl Lock {
         let mut changed = Vec::new();
         for (what, ours, theirs) in [
             ("policy file", &self.policy, &old.policy),
+            ("model", &self.models, &old.models),
             ("component", &self.components, &old.components),
             ("file", &self.files, &old.files),
         ] {

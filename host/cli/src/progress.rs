@@ -8,6 +8,7 @@ use omni_record::{EvalEvent, StepEvent};
 use omni_train::outside::{Phase, Progress, Report};
 
 use crate::console;
+use crate::reasons;
 
 /// Renders what the trainer reports.
 pub(crate) struct Renderer {
@@ -101,6 +102,7 @@ fn step_line(event: &StepEvent, steps: Option<u64>, tasks: &[String]) -> String 
         None => format!("step {}", event.step),
     }];
     let mut undefined: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut judge_failures: BTreeMap<&str, u64> = BTreeMap::new();
     let (mut entropy, mut weight, mut long) = (0.0, 0.0, 0);
     let mut rewards = Vec::new();
     for name in tasks {
@@ -114,6 +116,9 @@ fn step_line(event: &StepEvent, steps: Option<u64>, tasks: &[String]) -> String 
             weight += f64::from(task.rollouts);
         }
         long += task.long_prompts;
+        for (kind, count) in &task.judge_failures {
+            *judge_failures.entry(kind).or_default() += count;
+        }
         for (kind, count) in &task.undefined {
             *undefined.entry(kind).or_default() += count;
         }
@@ -130,9 +135,7 @@ fn step_line(event: &StepEvent, steps: Option<u64>, tasks: &[String]) -> String 
     words.push(format!("lr {:.1e}", event.lr));
     words.push(format!("{:.2} s", event.seconds.values().sum::<f64>()));
     if !undefined.is_empty() {
-        let kinds: Vec<String> =
-            undefined.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
-        words.push(format!("undefined: {}", kinds.join(", ")));
+        words.push(format!("undefined: {}", reasons::words(&undefined, &judge_failures)));
     }
     if long > 0 {
         words.push(format!("{long} prompts too long"));

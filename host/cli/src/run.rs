@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use omni_judge::Ledger;
 use omni_policy::{CpuPolicy, PolicyError, Tokenizer};
 use omni_record::{GroupScore, Item, Rollout};
 use omni_train::config::Device;
@@ -16,6 +18,7 @@ use crate::console;
 use crate::engine::Engine;
 use crate::fault::{Blame as _, Fault, Outcome, chain};
 use crate::lock::Lock;
+use crate::models::Models;
 use crate::problems::{Sources, Wanted};
 use crate::task::{Settings, Task};
 
@@ -31,6 +34,8 @@ pub(crate) struct Run {
     pub(crate) scorer: Tasks,
     /// The tasks' problems.
     pub(crate) problems: Sources,
+    /// What the tasks' judges ask.
+    pub(crate) models: Models,
 }
 
 /// The tasks' rewards, by the tasks' index.
@@ -43,8 +48,13 @@ impl Scorer for Tasks {
 }
 
 impl Run {
-    /// Reads the run file and loads what it names.
-    pub(crate) fn open(arguments: &Arguments, file: &Path, set: &[String]) -> Outcome<Self> {
+    /// Reads the run file and loads what it names; judges' replies go to the ledger.
+    pub(crate) fn open(
+        arguments: &Arguments,
+        file: &Path,
+        set: &[String],
+        ledger: &Arc<Ledger>,
+    ) -> Outcome<Self> {
         let mut config = RunConfig::resolve(file, set).or_input()?;
         if let Some(threads) = arguments.threads {
             config.policy.threads = threads;
@@ -53,27 +63,21 @@ impl Run {
         let mut tasks = Vec::new();
         let mut specs = Vec::new();
         for (index, task) in config.task.iter().enumerate() {
-            let settings = Settings {
-                primary: serde_json::Map::new(),
-                rewards: task.reward_config.clone(),
-                judge: task.judge.clone(),
-                judge_config: task.judge_config.clone(),
-            };
+            let settings = Settings::of(task);
             let loaded =
                 Task::open(&engine, &task.uses, &settings).map_err(|fault| match fault {
                     Fault::Input(message) => Fault::Input(format!("{}: {message}", file.display())),
                     other => other,
                 })?;
-            let metric = loaded.pack().metric.clone();
-            let reward =
-                RewardSpec::resolve(loaded.components().to_vec(), metric.as_deref(), index, task)
-                    .map_err(|mut error| {
-                        error.file = Some(file.to_owned());
-                        error
-                    })
-                    .or_input()?;
+            let reward = reward_spec(&loaded, index, task, file)?;
             specs.push(TaskSpec { name: task.label().to_owned(), reward });
             tasks.push(loaded);
+        }
+        let asked = config.task.iter().zip(&tasks).filter(|(_, task)| task.has_judge());
+        let names = asked.filter_map(|(entry, _)| config.judge_model(entry));
+        let models = Models::open(&config, names, ledger, file)?;
+        for (entry, task) in config.task.iter().zip(&mut tasks) {
+            task.ask(models.of(&config, entry), entry.label());
         }
         let wanted: Vec<Wanted<'_>> = config
             .task
@@ -86,7 +90,7 @@ impl Run {
             })
             .collect();
         let problems = Sources::open(&engine, &wanted)?;
-        Ok(Self { config, engine, specs, scorer: Tasks(tasks), problems })
+        Ok(Self { config, engine, specs, scorer: Tasks(tasks), problems, models })
     }
 
     /// The names of the tasks, in the run's order.
@@ -97,6 +101,7 @@ impl Run {
     /// What the run uses: its policy, components, prompts and data.
     pub(crate) fn lock(&self) -> Outcome<Lock> {
         let mut lock = Lock::new();
+        lock.models = self.models.identities();
         lock.add_policy(&self.config.policy.model)?;
         for component in self.engine.used() {
             let digest = crate::lock::file_digest(&component.wasm)?;
@@ -128,6 +133,22 @@ impl Run {
         }
         Ok(lock)
     }
+}
+
+/// A task's reward as an entry of a run file has it.
+pub(crate) fn reward_spec(
+    task: &Task,
+    index: usize,
+    entry: &omni_train::config::Task,
+    file: &Path,
+) -> Outcome<RewardSpec> {
+    let metric = task.pack().metric.as_deref();
+    RewardSpec::resolve(task.components().to_vec(), metric, index, entry)
+        .map_err(|mut error| {
+            error.file = Some(file.to_owned());
+            error
+        })
+        .or_input()
 }
 
 /// A pack's own files but its components and its lock, by their paths within it.

@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 
 use crate::engine::Engine;
 use crate::fault::{Blame as _, Fault, Outcome};
+use crate::models::Asked;
 
 /// What a run, or a command line, sets over a pack's task.
 #[derive(Clone, Debug, Default)]
@@ -35,12 +36,26 @@ pub(crate) struct Task {
     rewards: Vec<Reward>,
     specs: Vec<ComponentSpec>,
     effects: Effects,
+    /// What its judges' questions go to, and the name under which answers are recorded.
+    asked: (Asked, String),
 }
 
 struct Reward {
     plugin: RewardPlugin,
     config: String,
     relative: bool,
+}
+
+impl Settings {
+    /// What an entry of a run file sets.
+    pub(crate) fn of(entry: &omni_train::config::Task) -> Self {
+        Self {
+            primary: Map::new(),
+            rewards: entry.reward_config.clone(),
+            judge: entry.judge.clone(),
+            judge_config: entry.judge_config.clone(),
+        }
+    }
 }
 
 impl Task {
@@ -89,7 +104,18 @@ impl Task {
             )));
         }
         let effects = effects(engine, &pack, settings)?;
-        Ok(Self { pack, rewards, specs, effects })
+        let asked = (Asked::None, pack.name.clone());
+        Ok(Self { pack, rewards, specs, effects, asked })
+    }
+
+    /// Says what its judges' questions go to, and what the run calls the task.
+    pub(crate) fn ask(&mut self, asked: Asked, label: &str) {
+        self.asked = (asked, label.to_owned());
+    }
+
+    /// Whether comparisons go to a judge at all.
+    pub(crate) fn has_judge(&self) -> bool {
+        self.effects.judge.is_some() || !self.effects.judges.is_empty()
     }
 
     /// The task as its pack has it.
@@ -109,6 +135,12 @@ impl Task {
             fuel: Fuel::default(),
             reproducible: true,
         };
+        let asking = self.has_judge().then(|| {
+            let (asked, label) = &self.asked;
+            let model = asked.by(format!("{label}/{}#{seed}", item.id));
+            Effects { model, ..self.effects.clone() }
+        });
+        let effects = asking.as_ref().unwrap_or(&self.effects);
         for reward in &self.rewards {
             let group = GroupCall {
                 task: &self.pack.name,
@@ -118,7 +150,7 @@ impl Task {
                 seed,
                 relative: reward.relative,
             };
-            let scored = reward.plugin.score(&group, &self.effects);
+            let scored = reward.plugin.score(&group, effects);
             all.fuel += scored.fuel;
             all.reproducible &= scored.reproducible;
             for (into, components) in all.rollouts.iter_mut().zip(scored.rollouts) {

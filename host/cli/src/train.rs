@@ -1,7 +1,9 @@
 //! `train`: a run from its file to its report.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use omni_judge::Ledger;
 use omni_policy::{CpuPolicy, Policy};
 use omni_record::RunFolder;
 use omni_train::{Ending, RunConfig, Training};
@@ -24,7 +26,8 @@ pub(crate) fn run(arguments: &Arguments, train: &Train) -> Outcome<()> {
             out.display()
         )));
     }
-    let ready = Run::open(arguments, &train.run, &train.set)?;
+    let ledger = Arc::new(Ledger::recording(&folder.replies_jsonl()).or_input()?);
+    let ready = Run::open(arguments, &train.run, &train.set, &ledger)?;
     let config = &ready.config;
     let (mut policy, tokenizer) = run::policy(config, &config.policy.model)?;
     let mut scheduler = scheduler(&ready)?;
@@ -59,6 +62,7 @@ pub(crate) fn run(arguments: &Arguments, train: &Train) -> Outcome<()> {
         resume: train.resume,
     });
     renderer.finish();
+    ready.models.say();
     let summary = summary.map_err(run::train_fault).map_err(|fault| hint(fault, &folder, train))?;
 
     let page = omni_report::write(&out).or_run()?;
@@ -112,7 +116,7 @@ fn scheduler(ready: &Run) -> Outcome<PluginScheduler> {
 }
 
 /// A resumed run must be the run that began: only what changes no number may differ.
-fn same_run(config: &RunConfig, file: &Path) -> Outcome<()> {
+pub(crate) fn same_run(config: &RunConfig, file: &Path) -> Outcome<()> {
     if !file.exists() {
         return Err(Fault::input(format!(
             "{}: there is no run here to go on with; leave --resume out to begin one",
@@ -125,6 +129,11 @@ fn same_run(config: &RunConfig, file: &Path) -> Outcome<()> {
     old.policy.device = config.policy.device;
     old.rollout.scoring_threads = config.rollout.scoring_threads;
     old.checkpoint = config.checkpoint.clone();
+    for (name, model) in &mut old.models {
+        if let Some(new) = config.models.get(name) {
+            model.operate_as(new);
+        }
+    }
     if old == *config {
         return Ok(());
     }
@@ -174,7 +183,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// Writes a small file whole or not at all.
-fn write(path: &Path, text: &str) -> Outcome<()> {
+pub(crate) fn write(path: &Path, text: &str) -> Outcome<()> {
     let aside = path.with_extension("toml.aside");
     std::fs::write(&aside, text)
         .and_then(|()| std::fs::rename(&aside, path))

@@ -10,7 +10,7 @@
 //! replay repeats. Everything is recorded before it is handed out.
 
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use omni_record::{RecordError, RecordedAnswer, RecordedQuestion, Reply, ReplyWriter};
@@ -37,7 +37,26 @@ pub struct Ledger {
     state: Mutex<State>,
     /// Told when a question under way has come to its end.
     landed: Condvar,
-    record: Option<Mutex<ReplyWriter>>,
+    record: Option<Mutex<Record>>,
+}
+
+/// The record's file, made when there is something to record.
+#[derive(Debug)]
+enum Record {
+    Closed(PathBuf),
+    Open(ReplyWriter),
+}
+
+impl Record {
+    fn append(&mut self, reply: &Reply) -> Result<(), RecordError> {
+        if let Self::Closed(path) = self {
+            *self = Self::Open(ReplyWriter::open(path)?);
+        }
+        match self {
+            Self::Open(writer) => writer.append(reply),
+            Self::Closed(_) => Ok(()),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -87,17 +106,16 @@ impl Ledger {
         Self::new(Mode::Live, State::default(), None)
     }
 
-    /// A ledger that goes on with a record, or begins one.
+    /// A ledger that goes on with a record, or begins one; its file is made with the first reply.
     ///
     /// # Errors
-    /// When the file cannot be read or written, or holds a line that is no reply.
+    /// When the file cannot be read, or holds a line that is no reply.
     pub fn recording(path: &Path) -> Result<Self, RecordError> {
         let mut state = read(path)?;
         // The model may be well again.
         state.past = state.failures.drain().map(|(met, _)| met).collect();
         state.only_failed.clear();
-        let writer = ReplyWriter::open(path)?;
-        Ok(Self::new(Mode::Live, state, Some(writer)))
+        Ok(Self::new(Mode::Live, state, Some(Record::Closed(path.to_owned()))))
     }
 
     /// A ledger that answers from a record and asks nothing.
@@ -108,7 +126,7 @@ impl Ledger {
         Ok(Self::new(Mode::Replay, read(path)?, None))
     }
 
-    fn new(mode: Mode, state: State, record: Option<ReplyWriter>) -> Self {
+    fn new(mode: Mode, state: State, record: Option<Record>) -> Self {
         Self {
             mode,
             state: Mutex::new(state),

@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::budget::{Budget, Prices, Spent};
 use crate::endpoint::Endpoint;
 use crate::error::OpenError;
-use crate::ledger::{Asked, Digest, Landed, Ledger, Lookup, Mode, hex};
+use crate::ledger::{Asked, Digest, Landed, Ledger, Lookup, hex};
 use crate::local::Local;
 use crate::question::{Answer, Failure, FailureKind, Question};
 use crate::settings::{ModelSettings, Source};
@@ -122,6 +122,15 @@ impl JudgeModel {
     #[must_use]
     pub fn identity(&self) -> &str {
         &self.identity
+    }
+
+    /// How many questions it takes at a time.
+    #[must_use]
+    pub fn concurrency(&self) -> usize {
+        match (&self.backend, &self.settings.source) {
+            (Backend::Endpoint(_), Source::Endpoint(endpoint)) => endpoint.concurrency,
+            _ => 1,
+        }
     }
 
     /// What was asked so far.
@@ -338,12 +347,4 @@ fn digest_of(files: &[PathBuf]) -> Result<String, OpenError> {
         }
     }
     Ok(hex(&hash.finalize()))
-}
-
-impl JudgeModel {
-    /// Whether questions without an answer are put to a model at all.
-    #[must_use]
-    pub fn is_live(&self) -> bool {
-        self.ledger.mode() == Mode::Live
-    }
 }

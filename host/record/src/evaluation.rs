@@ -106,6 +106,9 @@ pub struct TaskEval {
     pub truncated_fraction: f64,
     /// Undefined components, by the kind of their reason.
     pub undefined: BTreeMap<String, u64>,
+    /// Of those, where a judge is to blame: by what its model failed with, `no-verdict` or `plugin`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub judge_failures: BTreeMap<String, u64>,
 }
 
 impl TaskEval {

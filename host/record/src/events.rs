@@ -124,6 +124,9 @@ pub struct TaskStep {
     pub pass_at_k: BTreeMap<u32, f64>,
     /// Undefined components, by the kind of their reason.
     pub undefined: BTreeMap<String, u64>,
+    /// Of those, where a judge is to blame: by what its model failed with, `no-verdict` or `plugin`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub judge_failures: BTreeMap<String, u64>,
     /// What rewards were mapped by, where `advantage.normalise = "median"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reward_map: Option<RewardMap>,

@@ -106,6 +106,7 @@ impl Run<'_> {
             zero_variance_fraction: zero.get().unwrap_or(0.0),
             pass_at_k: pass_at_k.means(),
             undefined: components.undefined,
+            judge_failures: components.judge_failures,
             ..count
         }
     }

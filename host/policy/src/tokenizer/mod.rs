@@ -70,6 +70,19 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
+    /// Reads a folder as a tokenizer's alone, whatever model else lies in it: the tokens that end a
+    /// completion are those that the tokenizer's own settings name.
+    ///
+    /// # Errors
+    /// The file that is missing or unusable.
+    pub fn load_alone(dir: &Path) -> Result<Self, PolicyError> {
+        let path = dir.join(TOKENIZER);
+        let json = std::fs::read_to_string(&path).map_err(|e| PolicyError::read(&path, e))?;
+        let config = read_config(&dir.join(CONFIG))?;
+        let file_template = files::read_optional(&dir.join(TEMPLATE))?;
+        Self::from_parts(&path, json, config, file_template)
+    }
+
     fn from_parts(
         path: &Path,
         json: String,

@@ -215,7 +215,7 @@ impl RunConfig {
 
     /// The model that a task's judge asks: the one that it names, or the only one that there is.
     #[must_use]
-    pub fn judge_model(&self, task: &super::Task) -> Option<&str> {
+    pub fn judge_model<'a>(&'a self, task: &'a super::Task) -> Option<&'a str> {
         match (&task.judge_model, self.models.len()) {
             (Some(name), _) => Some(name),
             (None, 1) => self.models.keys().next().map(String::as_str),

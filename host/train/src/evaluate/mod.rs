@@ -365,6 +365,10 @@ fn sets(
                 sample.reference.clone_from(&view.item.reference);
                 sample.set = Some(view.set.clone());
             }
+            if let Some((item, seed)) = prompt.scored_as().get(n) {
+                sample.problem = Some(Box::new((*item).clone()));
+                sample.seed = Some(*seed);
+            }
             for (output, components) in sample.outputs.iter_mut().zip(&score.rollouts) {
                 output.reward = task.reward.outcome(components).reward();
                 output.components.clone_from(components);

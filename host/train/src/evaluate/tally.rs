@@ -193,6 +193,7 @@ impl Tally {
             completion_length: self.length.get().unwrap_or(0.0),
             truncated_fraction: self.truncated.get().unwrap_or(0.0),
             undefined: self.components.undefined,
+            judge_failures: self.components.judge_failures,
         };
         (eval, view.strata())
     }

@@ -67,13 +67,14 @@ impl Mean {
 pub(crate) struct Components {
     means: BTreeMap<String, Mean>,
     pub(crate) undefined: BTreeMap<String, u64>,
+    pub(crate) judge_failures: BTreeMap<String, u64>,
 }
 
 impl Components {
     pub(crate) fn new(task: &TaskSpec) -> Self {
         let means =
             task.reward.components.iter().map(|c| (c.name.clone(), Mean::default())).collect();
-        Self { means, undefined: BTreeMap::new() }
+        Self { means, undefined: BTreeMap::new(), judge_failures: BTreeMap::new() }
     }
 
     pub(crate) fn add(&mut self, components: &[Component]) {
@@ -85,6 +86,9 @@ impl Components {
                 Value::Undefined(why) => {
                     self.means.entry(component.name.clone()).or_default();
                     *self.undefined.entry(why.kind.as_str().to_owned()).or_default() += 1;
+                    if let Some(failure) = why.judge_failure() {
+                        *self.judge_failures.entry(failure.to_owned()).or_default() += 1;
+                    }
                 }
             }
         }
