@@ -35,6 +35,41 @@ struct Config {
 
 impl Scheduler for Sequence {
     fn start(setup: &Setup) -> Result<Self> {
+        let config: Config = setup.config()?;
+        let order = config
+            .order
+            .unwrap_or_else(|| setup.tasks.iter().map(|task| task.name.clone()).collect());
+        Self::in_order(setup, &order)
+    }
+
+    fn next(&mut self, _: &[Observation]) -> Result<Vec<Share>> {
+        while let Some(stretch) = self.ahead.front_mut() {
+            if stretch.left == 0 {
+                if stretch.epochs_left <= 0.0 {
+                    self.ahead.pop_front();
+                    continue;
+                }
+                let part = stretch.epochs_left.min(1.0);
+                stretch.epochs_left -= part;
+                stretch.left = (f64::from(stretch.items) * part).round() as u32;
+                continue;
+            }
+            let prompts = stretch.left.min(self.prompts_per_batch);
+            stretch.left -= prompts;
+            return Ok(vec![Share { task: stretch.task.clone(), prompts }]);
+        }
+        Ok(Vec::new())
+    }
+}
+
+omni_sdk::export!(scheduler Sequence);
+
+impl Sequence {
+    /// A run's tasks in this order, whatever the configuration says.
+    ///
+    /// # Errors
+    /// `invalid-input` when the order is not one of the run's tasks, or the setup makes no sense.
+    pub fn in_order(setup: &Setup, order: &[String]) -> Result<Self> {
         if setup.prompts_per_batch == 0 {
             return Err(Error::invalid_input("`prompts_per_batch` is 0"));
         }
@@ -44,10 +79,6 @@ impl Scheduler for Sequence {
                 setup.epochs
             )));
         }
-        let config: Config = setup.config()?;
-        let order = config
-            .order
-            .unwrap_or_else(|| setup.tasks.iter().map(|task| task.name.clone()).collect());
         if let Some(left_out) = setup.tasks.iter().find(|task| !order.contains(&task.name)) {
             return Err(Error::invalid_input(format!(
                 "`order` leaves out the run's task `{}`",
@@ -83,25 +114,4 @@ impl Scheduler for Sequence {
         }
         Ok(Self { prompts_per_batch: setup.prompts_per_batch, ahead })
     }
-
-    fn next(&mut self, _: &[Observation]) -> Result<Vec<Share>> {
-        while let Some(stretch) = self.ahead.front_mut() {
-            if stretch.left == 0 {
-                if stretch.epochs_left <= 0.0 {
-                    self.ahead.pop_front();
-                    continue;
-                }
-                let part = stretch.epochs_left.min(1.0);
-                stretch.epochs_left -= part;
-                stretch.left = (f64::from(stretch.items) * part).round() as u32;
-                continue;
-            }
-            let prompts = stretch.left.min(self.prompts_per_batch);
-            stretch.left -= prompts;
-            return Ok(vec![Share { task: stretch.task.clone(), prompts }]);
-        }
-        Ok(Vec::new())
-    }
 }
-
-omni_sdk::export!(scheduler Sequence);
