@@ -1,36 +1,29 @@
 //! The `math` reward: 1 if the answer equals the reference, else 0.
 //!
-//! Both are read as exact numbers (`expression`, `value`), with what may stand around a number
-//! (`unit`), or compared by structure and spelling (`answer`, `text`). A text that cannot be read
-//! equals nothing but itself: a false 1 teaches the policy to cheat, a false 0 costs a rollout.
+//! `extract` and `prose` find the answer; `lex` and `parse` read it, in LaTeX or plain text, into
+//! the tree of `syntax`; `compare` decides by kind, with the arithmetics of `number`. An answer
+//! that cannot be read equals nothing but its own spelling: a false 1 teaches the policy to cheat,
+//! a false 0 costs a rollout. Everything is bounded: length, depth, digits, and what an evaluation
+//! may spend.
 
-pub mod answer;
-pub mod expression;
-pub mod text;
+pub mod compare;
+mod extract;
+mod fault;
+pub mod lex;
+pub mod number;
+mod parse;
+mod prose;
+mod reference;
+pub mod syntax;
 pub mod unit;
-pub mod value;
 
-use omni_sdk::reward::{Component, Group, Result, Reward, Turn};
-use omni_sdk::text as marked;
+use omni_sdk::reward::{Component, Group, Reply, Result, Reward, Turn};
 use serde::Deserialize;
 
-use crate::answer::Answer;
-use crate::value::Fault;
-
-/// Where the answer stands in what the policy wrote; never inside `<think>`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Extract {
-    /// In the last `<answer>…</answer>`.
-    #[default]
-    Tags,
-    /// In the last `\boxed{…}`.
-    Boxed,
-    /// In the tags, else boxed, else the last formula between dollars, else the last number.
-    Auto,
-    /// The last formula between dollars, else the last number.
-    Last,
-}
+pub use crate::extract::{Extract, extract};
+pub use crate::fault::Fault;
+pub use crate::parse::parse;
+pub use crate::reference::Reference;
 
 /// What a comparison came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,19 +50,21 @@ impl Verdict {
 /// Whether `answer`, an answer alone, equals `reference`.
 pub fn verify(reference: &str, answer: &str) -> Verdict {
     match Reference::read(Some(reference)) {
-        Ok(reference) if reference.accepts(answer) => Verdict::Equal,
-        Ok(_) => Verdict::Unequal,
+        Ok(reference) => reference.check(answer),
         Err(why) => Verdict::Undefined(why),
     }
 }
 
 /// Whether the answer in `text`, a whole completion, equals `reference`.
-pub fn verify_text(reference: &str, text: &str, extract: Extract) -> Verdict {
+pub fn verify_text(reference: &str, text: &str, how: Extract) -> Verdict {
     match Reference::read(Some(reference)) {
-        Ok(reference) if (Math { extract }).correct(text, &reference) => Verdict::Equal,
-        Ok(_) => Verdict::Unequal,
+        Ok(reference) => check_text(&reference, text, how),
         Err(why) => Verdict::Undefined(why),
     }
+}
+
+fn check_text(reference: &Reference, text: &str, how: Extract) -> Verdict {
+    extract(text, how).map_or(Verdict::Unequal, |answer| reference.check(&answer))
 }
 
 /// The reward and its configuration.
@@ -86,16 +81,18 @@ impl Reward for Math {
         vec![ACCURACY.to_owned()]
     }
 
-    fn score(&self, group: &Group, _: &[omni_sdk::reward::Reply]) -> Result<Turn> {
+    fn score(&self, group: &Group, _: &[Reply]) -> Result<Turn> {
+        let undefined =
+            |why: &str| Component::undefined(ACCURACY, format!("item `{}`: {why}", group.item.id));
         let reference = Reference::read(group.item.reference.as_deref());
         let components = group.rollouts.iter().map(|rollout| {
             vec![match &reference {
-                Ok(reference) => {
-                    Component::scored(ACCURACY, f64::from(self.correct(&rollout.text, reference)))
-                }
-                Err(reason) => {
-                    Component::undefined(ACCURACY, format!("item `{}`: {reason}", group.item.id))
-                }
+                Ok(reference) => match check_text(reference, &rollout.text, self.extract) {
+                    Verdict::Equal => Component::scored(ACCURACY, 1.0),
+                    Verdict::Unequal => Component::scored(ACCURACY, 0.0),
+                    Verdict::Undefined(why) => undefined(&why),
+                },
+                Err(why) => undefined(why),
             }]
         });
         Ok(Turn::Done(components.collect()))
@@ -103,106 +100,3 @@ impl Reward for Math {
 }
 
 omni_sdk::export!(reward Math);
-
-impl Math {
-    fn correct(&self, text: &str, reference: &Reference) -> bool {
-        self.extract(text).is_some_and(|answer| reference.accepts(&answer))
-    }
-
-    fn extract(&self, text: &str) -> Option<String> {
-        let tagged = || marked::answer(text).map(str::to_owned);
-        match self.extract {
-            Extract::Tags => tagged(),
-            Extract::Boxed => marked::boxed(text),
-            Extract::Last => {
-                let speech = marked::without_thinking(text);
-                last_formula(&speech).or_else(|| last_number(&speech))
-            }
-            Extract::Auto => tagged().or_else(|| marked::boxed(text)).or_else(|| {
-                let speech = marked::without_thinking(text);
-                last_formula(&speech).or_else(|| last_number(&speech))
-            }),
-        }
-    }
-}
-
-/// A reference, read once for its whole group.
-#[derive(Debug)]
-pub struct Reference {
-    answer: Answer,
-    spelling: String,
-    text: String,
-}
-
-/// Longer answers are right only if they are the reference letter by letter.
-const MAX_ANSWER: usize = 65_536;
-
-impl Reference {
-    /// Reads a reference.
-    ///
-    /// # Errors
-    /// With the reason, when there is none or it has no value.
-    pub fn read(reference: Option<&str>) -> Result<Self, String> {
-        let text = reference.ok_or("there is no `reference`")?;
-        match Answer::read(text) {
-            Ok(answer) => Ok(Self {
-                answer,
-                spelling: text::normalise(&text::strip_wrappers(text)),
-                text: text.to_owned(),
-            }),
-            Err(Fault::Undefined) => Err(format!("the reference `{text}` divides by zero")),
-            Err(_) if text.trim().is_empty() => Err("the reference is empty".to_owned()),
-            Err(_) => Err(format!("the reference `{text}` cannot be read")),
-        }
-    }
-
-    /// Whether an answer says the same; one that cannot be read does not.
-    pub fn accepts(&self, answer: &str) -> bool {
-        if answer.len() > MAX_ANSWER {
-            return answer.trim() == self.text.trim();
-        }
-        let stripped = text::strip_wrappers(answer);
-        if !stripped.is_empty() && text::normalise(&stripped) == self.spelling {
-            return true;
-        }
-        Answer::read(answer).is_ok_and(|answer| answer.matches(&self.answer))
-    }
-}
-
-/// What stands between the last two dollar signs, or in the last `\(…\)` or `\[…\]`.
-fn last_formula(text: &str) -> Option<String> {
-    let between = |open: &str, close: &str| {
-        let end = text.rfind(close)?;
-        let start = text[..end].rfind(open)? + open.len();
-        (!text[start..end].trim().is_empty()).then_some((start, &text[start..end]))
-    };
-    let dollars = || {
-        // A formula has no space inside its dollars; "$3 and $5" is money.
-        between("$", "$").filter(|(_, inner)| {
-            inner.trim() == *inner && text.matches('$').count().is_multiple_of(2)
-        })
-    };
-    [dollars(), between("\\(", "\\)"), between("\\[", "\\]")]
-        .into_iter()
-        .flatten()
-        .max()
-        .map(|(_, inner)| inner.to_owned())
-}
-
-/// The last number in plain text, with its sign, separators and decimals.
-fn last_number(text: &str) -> Option<String> {
-    let bytes = text.as_bytes();
-    let last = bytes.iter().rposition(u8::is_ascii_digit)?;
-    let part = |b: u8| b.is_ascii_digit() || matches!(b, b'.' | b',' | b'/');
-    let mut start = last;
-    while start > 0 && part(bytes[start - 1]) {
-        start -= 1;
-    }
-    let run = text[start..=last].trim_start_matches([',', '/']);
-    let start = last + 1 - run.len();
-    let before = &text[..start];
-    let negative = before.ends_with('-')
-        && !before[..before.len() - 1].ends_with(|c: char| c.is_alphanumeric() || c == ')');
-    let percent = text[last + 1..].starts_with('%');
-    Some(format!("{}{run}{}", if negative { "-" } else { "" }, if percent { "%" } else { "" }))
-}

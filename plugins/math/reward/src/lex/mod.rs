@@ -1,0 +1,417 @@
+//! Characters to tokens: plain text, Unicode and LaTeX in one pass.
+//!
+//! What only changes an answer's looks is left out here (`\left`, `\,`, `\displaystyle`, dollars,
+//! boxes), so that the parser sees one spelling for each thing. No character is an error; what
+//! means nothing becomes a sign that no rule of the parser takes.
+
+mod digits;
+mod spelling;
+mod symbols;
+mod token;
+
+pub use spelling::{spelled, words};
+pub use token::{Function, Lexeme, Literal, Token};
+
+use crate::Fault;
+
+/// Longer texts have no reading, only a spelling.
+pub const MAX_LENGTH: usize = 16_384;
+const MAX_TOKENS: usize = 4_096;
+/// Digits of one literal.
+const MAX_DIGITS: usize = 2_000;
+
+/// What a comma between digits does, outside of brackets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Commas {
+    /// Groups thousands, where the groups are of three digits.
+    Group,
+    /// Separates, always.
+    Separate,
+}
+
+/// Reads the tokens of a text.
+///
+/// # Errors
+/// When the text is too long, or a literal in it.
+pub fn lex(text: &str, commas: Commas) -> Result<Vec<Lexeme>, Fault> {
+    if text.len() > MAX_LENGTH {
+        return Err(Fault::Beyond);
+    }
+    let mut lexer = Lexer {
+        text,
+        at: 0,
+        out: Vec::with_capacity(text.len() / 2 + 4),
+        spaced: false,
+        brackets: 0,
+        rows: 0,
+        commas,
+    };
+    while lexer.at < text.len() {
+        lexer.step()?;
+        if lexer.out.len() > MAX_TOKENS {
+            return Err(Fault::Beyond);
+        }
+    }
+    Ok(lexer.out)
+}
+
+struct Lexer<'a> {
+    text: &'a str,
+    at: usize,
+    out: Vec<Lexeme>,
+    spaced: bool,
+    /// Open brackets, inside of which a comma separates.
+    brackets: u32,
+    /// Open environments, inside of which `\\` ends a row.
+    rows: u32,
+    commas: Commas,
+}
+
+impl<'a> Lexer<'a> {
+    fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    fn push(&mut self, token: Token) {
+        let spaced = std::mem::take(&mut self.spaced);
+        self.out.push(Lexeme { token, spaced });
+    }
+
+    fn sign(&mut self, sign: char) {
+        match sign {
+            '(' | '[' | '⦃' | '⟨' => self.brackets += 1,
+            ')' | ']' | '⦄' | '⟩' => self.brackets = self.brackets.saturating_sub(1),
+            _ => {}
+        }
+        self.push(Token::Sign(sign));
+    }
+
+    fn name(&mut self, name: &str) {
+        self.push(Token::Name(name.to_owned()));
+    }
+
+    fn command(&mut self, name: &str) {
+        self.push(Token::Command(name.to_owned()));
+    }
+
+    fn step(&mut self) -> Result<(), Fault> {
+        let rest = self.rest();
+        let Some(raw) = rest.chars().next() else { return Ok(()) };
+        let c = symbols::plain(raw);
+        if c.is_whitespace() || matches!(c, '~' | '\u{200b}' | '\u{2061}'..='\u{2064}' | '\u{feff}')
+        {
+            self.at += raw.len_utf8();
+            self.spaced = true;
+            return Ok(());
+        }
+        if c.is_ascii_digit() || (c == '.' && starts_with_digit(&rest[raw.len_utf8()..])) {
+            return self.number();
+        }
+        if c == '\\' {
+            return self.backslash();
+        }
+        if c.is_ascii_alphabetic() {
+            self.run();
+            return Ok(());
+        }
+        for (spelling, sign) in
+            [("**", '^'), ("<=", '≤'), (">=", '≥'), ("!=", '≠'), ("==", '='), (":=", '='), ("...", '…')]
+        {
+            if rest.starts_with(spelling) {
+                self.at += spelling.len();
+                self.sign(sign);
+                return Ok(());
+            }
+        }
+        self.at += raw.len_utf8();
+        self.character(c);
+        Ok(())
+    }
+
+    /// One character that begins nothing longer.
+    fn character(&mut self, c: char) {
+        match c {
+            '$' | '"' | '“' | '”' => self.spaced = true,
+            '.' if self.rest().trim_start_matches(['$', '.', '*', '"']).trim().is_empty() => {}
+            '√' => self.command("sqrt"),
+            '∛' => self.command("cbrt"),
+            'ℝ' | 'ℤ' | 'ℕ' | 'ℚ' | 'ℂ' => {
+                let letter = match c {
+                    'ℝ' => 'R',
+                    'ℤ' => 'Z',
+                    'ℕ' => 'N',
+                    'ℚ' => 'Q',
+                    _ => 'C',
+                };
+                self.command(&format!("mathbb:{letter}"));
+            }
+            _ => {
+                if let Some((numerator, denominator)) = symbols::fraction(c) {
+                    self.command("frac");
+                    for part in [numerator, denominator] {
+                        self.sign('{');
+                        if let Some(literal) = Literal::new(part.to_string()) {
+                            self.push(Token::Number(literal));
+                        }
+                        self.sign('}');
+                    }
+                } else if let Some(first) = symbols::raised(c) {
+                    self.script('^', first, symbols::raised);
+                } else if let Some(first) = symbols::lowered(c) {
+                    self.script('_', first, symbols::lowered);
+                } else if let Some(letter) = symbols::greek_letter(c) {
+                    self.name(letter);
+                } else if c.is_alphabetic() {
+                    let more: String =
+                        self.rest().chars().take_while(|c| c.is_alphabetic()).collect();
+                    self.at += more.len();
+                    self.push(Token::Word(format!("{c}{more}")));
+                } else {
+                    self.sign(c);
+                }
+            }
+        }
+    }
+
+    /// A run of raised or lowered characters.
+    fn script(&mut self, sign: char, first: char, read: impl Fn(char) -> Option<char>) {
+        let mut run = String::from(first);
+        while let Some(c) = self.rest().chars().next()
+            && let Some(plain) = read(c)
+        {
+            run.push(plain);
+            self.at += c.len_utf8();
+        }
+        self.sign(sign);
+        self.sign('{');
+        let digits = |run: &str| run.chars().all(|c| c.is_ascii_digit());
+        let (minus, body) = match run.strip_prefix('-') {
+            Some(body) => (true, body),
+            None => (false, run.as_str()),
+        };
+        if minus {
+            self.sign('-');
+        }
+        match Literal::new(body.to_owned()).filter(|_| digits(body)) {
+            Some(literal) => self.push(Token::Number(literal)),
+            None => self.push(Token::Word(body.to_owned())),
+        }
+        self.sign('}');
+    }
+
+    /// A run of plain letters.
+    fn run(&mut self) {
+        let rest = self.rest();
+        let length = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let run = &rest[..length];
+        self.at += length;
+        if self.word(run) {
+            return;
+        }
+        // "sinx", "lnx"
+        for prefix in ["sin", "cos", "tan", "cot", "sec", "csc", "log", "ln", "sqrt"] {
+            if let Some(last) = run.strip_prefix(prefix)
+                && last.len() == 1
+                && let Some(function) = Function::named(prefix)
+            {
+                self.push(Token::Function(function));
+                self.push(Token::Word(last.to_owned()));
+                return;
+            }
+        }
+        if let Some(rest) = run.strip_suffix("pi").filter(|rest| rest.len() == 1) {
+            self.push(Token::Word(rest.to_owned()));
+            self.name("pi");
+            return;
+        }
+        self.push(Token::Word(run.to_owned()));
+    }
+
+    /// A word that stands for something else.
+    fn word(&mut self, run: &str) -> bool {
+        match run {
+            "or" | "OR" => self.sign('∨'),
+            "and" | "AND" => self.sign('∧'),
+            "inf" | "infinity" | "infty" | "oo" | "Infinity" => self.sign('∞'),
+            "union" => self.sign('∪'),
+            _ => match (symbols::greek(run), Function::named(run)) {
+                (Some(letter), _) => self.name(letter),
+                (_, Some(function)) => self.push(Token::Function(function)),
+                _ => return false,
+            },
+        }
+        true
+    }
+
+    fn backslash(&mut self) -> Result<(), Fault> {
+        let rest = &self.rest()[1..];
+        let letters = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        if letters == 0 {
+            let Some(c) = rest.chars().next() else {
+                self.at += 1;
+                return Ok(());
+            };
+            // A backslash that something escaped once more.
+            if c == '\\' && self.rows == 0 && rest[1..].starts_with(|c: char| c.is_ascii_alphabetic())
+            {
+                self.at += 1;
+                return Ok(());
+            }
+            self.at += 1 + c.len_utf8();
+            match c {
+                '!' => {}
+                ',' | ';' | ':' | '>' | ' ' | '/' | '(' | ')' | '[' | ']' | '"' | '\n' | '\t' => {
+                    self.spaced = true;
+                }
+                '{' => self.sign('⦃'),
+                '}' => self.sign('⦄'),
+                '|' => self.sign('‖'),
+                '\\' => self.sign('¶'),
+                other => self.sign(symbols::plain(other)),
+            }
+            return Ok(());
+        }
+        let name = &rest[..letters];
+        self.at += 1 + letters;
+        self.named(name)
+    }
+
+    fn named(&mut self, name: &str) -> Result<(), Fault> {
+        if symbols::ignored(name) {
+            // `\left.` has a delimiter that is none.
+            if matches!(name, "left" | "right") && self.rest().starts_with('.') {
+                self.at += 1;
+            }
+            return Ok(());
+        }
+        if let Some(sign) = symbols::sign(name) {
+            self.sign(sign);
+            return Ok(());
+        }
+        if let Some(letter) = symbols::greek(name) {
+            self.name(letter);
+            return Ok(());
+        }
+        if symbols::is_text(name) {
+            let plain = matches!(name, "mathbf" | "mathit" | "mathnormal");
+            match self.argument() {
+                Some(text) => self.text_argument(name, text.trim_matches('~'), plain),
+                None => self.command(name),
+            }
+            return Ok(());
+        }
+        if symbols::is_naming(name) {
+            let argument = self.argument().unwrap_or_default();
+            let argument: String = argument.chars().filter(|c| !c.is_whitespace()).collect();
+            let name = if matches!(name, "vec" | "overrightarrow") { "vec" } else { name };
+            self.name(&format!("{name} {argument}"));
+            return Ok(());
+        }
+        match name {
+            "frac" | "dfrac" | "tfrac" | "cfrac" | "nicefrac" | "sfrac" | "flatfrac" => {
+                self.command("frac");
+            }
+            "binom" | "dbinom" | "tbinom" => self.command("binom"),
+            "mathbb" | "Bbb" | "mathds" => {
+                let set = self.argument().unwrap_or_default();
+                self.command(&format!("mathbb:{}", set.trim()));
+            }
+            "R" | "Z" | "N" | "Q" | "C" | "reals" => {
+                let set = if name == "reals" { "R" } else { name };
+                self.command(&format!("mathbb:{set}"));
+            }
+            "begin" => {
+                let environment = self.argument().unwrap_or_default().trim().trim_matches('*');
+                if environment == "array" {
+                    self.argument();
+                }
+                self.rows += 1;
+                self.command(&format!("begin:{environment}"));
+            }
+            "end" => {
+                self.argument();
+                self.rows = self.rows.saturating_sub(1);
+                self.command("end");
+            }
+            "textcolor" | "color" | "hspace" | "vspace" | "label" | "tag" | "phantom" | "hphantom"
+            | "vphantom" | "mspace" | "kern" => {
+                self.argument();
+            }
+            "not" => {
+                let equals = self.rest().trim_start().strip_prefix('=');
+                if let Some(after) = equals {
+                    self.at = self.text.len() - after.len();
+                    self.sign('≠');
+                } else {
+                    self.command(name);
+                }
+            }
+            _ => match Function::named(name) {
+                Some(Function::Sqrt) => self.command("sqrt"),
+                Some(function) => self.push(Token::Function(function)),
+                None => self.command(name),
+            },
+        }
+        Ok(())
+    }
+
+    fn text_argument(&mut self, command: &str, text: &str, plain: bool) {
+        let bare = text.trim();
+        let lone = bare.len() == 1 && bare.bytes().all(|b| b.is_ascii_alphabetic());
+        let variable = plain || (command == "mathrm" && matches!(bare, "e" | "i" | "d" | "x" | "y"));
+        match bare {
+            "" => self.spaced = true,
+            "or" | "and" | "OR" | "AND" | "Or" | "And" => {
+                self.sign(if bare.eq_ignore_ascii_case("or") { '∨' } else { '∧' });
+            }
+            _ if lone && variable => self.push(Token::Word(bare.to_owned())),
+            _ if matches!(command, "operatorname" | "mathrm" | "text") && self.word_function(bare) => {}
+            _ => {
+                self.spaced |= text.starts_with(char::is_whitespace);
+                self.push(Token::Text(bare.to_owned()));
+            }
+        }
+    }
+
+    fn word_function(&mut self, word: &str) -> bool {
+        match Function::named(word) {
+            Some(Function::Min | Function::Max) | None => false,
+            Some(function) => {
+                self.push(Token::Function(function));
+                true
+            }
+        }
+    }
+
+    /// A command's argument, as it stands: what is in its braces, or the next character.
+    fn argument(&mut self) -> Option<&'a str> {
+        let rest = self.rest();
+        let trimmed = rest.trim_start();
+        let start = self.at + rest.len() - trimmed.len();
+        let first = trimmed.chars().next()?;
+        if first != '{' {
+            let taken = (first.is_ascii_alphanumeric()).then_some(&trimmed[..1])?;
+            self.at = start + 1;
+            return Some(taken);
+        }
+        let mut depth = 0_u32;
+        for (at, byte) in trimmed.bytes().enumerate() {
+            match byte {
+                b'{' => depth += 1,
+                b'}' => {
+                    depth -= 1;
+                    if depth == 0 {
+                        self.at = start + at + 1;
+                        return Some(&trimmed[1..at]);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+}
+
+fn starts_with_digit(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit())
+}

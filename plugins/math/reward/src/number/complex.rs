@@ -1,0 +1,481 @@
+//! Complex floating point: whatever has a value and is not rational.
+//!
+//! Principal values, but for what schools teach otherwise: a root of odd degree of a negative
+//! number is the negative one, and so is a power whose exponent has an odd denominator.
+
+use num_bigint::{BigInt, Sign};
+use num_integer::Integer;
+use num_rational::BigRational;
+use num_traits::{One, Signed, ToPrimitive, Zero};
+
+use super::Arithmetic;
+use super::elementary::Elementary;
+use super::modular::hash;
+use super::real::Real;
+use crate::Fault;
+use crate::lex::Function;
+use crate::syntax::Constant;
+
+/// a + bi
+#[derive(Debug, Clone, PartialEq)]
+pub struct Complex {
+    /// a
+    pub re: Real,
+    /// b
+    pub im: Real,
+}
+
+impl Complex {
+    /// A real number.
+    pub fn real(re: Real) -> Self {
+        Self { re, im: Real::zero() }
+    }
+
+    fn is_real(&self) -> bool {
+        self.im.is_zero()
+    }
+
+    fn is_zero(&self) -> bool {
+        self.re.is_zero() && self.im.is_zero()
+    }
+
+    /// The power of two just above the greater part.
+    pub fn magnitude(&self) -> i64 {
+        self.re.magnitude().max(self.im.magnitude())
+    }
+
+    fn negated(&self) -> Self {
+        Self { re: self.re.negated(), im: self.im.negated() }
+    }
+}
+
+/// Where variables are evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Points {
+    /// At fractions of either sign.
+    Fractions,
+    /// At small whole numbers, where factorials have a value.
+    Naturals,
+}
+
+/// The arithmetic at one precision and one point.
+#[derive(Debug)]
+pub struct Numeric {
+    f: Elementary,
+    points: Points,
+    seed: u64,
+    /// The greatest magnitude that went into a sum: what was lost there is this, less the bits.
+    pub scale: i64,
+    work: u32,
+}
+
+/// Operations beyond the cheap ones that one evaluation may do.
+const MAX_WORK: u32 = 400;
+
+impl Numeric {
+    /// Of so many bits, at a point drawn from the seed.
+    pub fn new(bits: u64, points: Points, seed: u64) -> Self {
+        Self { f: Elementary::new(bits), points, seed, scale: i64::MIN / 4, work: 0 }
+    }
+
+    /// The bits of its mantissas.
+    pub fn bits(&self) -> u64 {
+        self.f.bits
+    }
+
+    fn bits_signed(&self) -> i64 {
+        i64::try_from(self.f.bits).unwrap_or(i64::MAX / 8)
+    }
+
+    fn toil(&mut self) -> Result<(), Fault> {
+        self.work += 1;
+        if self.work > MAX_WORK { Err(Fault::Beyond) } else { Ok(()) }
+    }
+
+    fn plus(&mut self, a: &Real, b: &Real) -> Real {
+        if !a.is_zero() && !b.is_zero() {
+            self.scale = self.scale.max(a.magnitude()).max(b.magnitude());
+        }
+        a.plus(b, self.f.bits)
+    }
+
+    fn times(&mut self, a: &Complex, b: &Complex) -> Complex {
+        let bits = self.f.bits;
+        if a.is_real() && b.is_real() {
+            return Complex::real(a.re.times(&b.re, bits));
+        }
+        let (ac, bd) = (a.re.times(&b.re, bits), a.im.times(&b.im, bits));
+        let (ad, bc) = (a.re.times(&b.im, bits), a.im.times(&b.re, bits));
+        Complex { re: self.plus(&ac, &bd.negated()), im: self.plus(&ad, &bc) }
+    }
+
+    fn sum(&mut self, a: &Complex, b: &Complex) -> Complex {
+        Complex { re: self.plus(&a.re, &b.re), im: self.plus(&a.im, &b.im) }
+    }
+
+    fn quotient(&mut self, a: &Complex, b: &Complex) -> Result<Complex, Fault> {
+        let bits = self.f.bits;
+        if b.is_zero() {
+            return Err(Fault::Undefined);
+        }
+        if b.is_real() {
+            return Ok(Complex { re: a.re.over(&b.re, bits)?, im: a.im.over(&b.re, bits)? });
+        }
+        let norm = b.re.times(&b.re, bits).plus(&b.im.times(&b.im, bits), bits);
+        let conjugate = Complex { re: b.re.clone(), im: b.im.negated() };
+        let product = self.times(a, &conjugate);
+        Ok(Complex { re: product.re.over(&norm, bits)?, im: product.im.over(&norm, bits)? })
+    }
+
+    fn absolute(&mut self, z: &Complex) -> Real {
+        if z.is_real() {
+            return z.re.absolute();
+        }
+        let bits = self.f.bits;
+        z.re.times(&z.re, bits).plus(&z.im.times(&z.im, bits), bits).root(bits)
+    }
+
+    fn exp(&mut self, z: &Complex) -> Result<Complex, Fault> {
+        self.toil()?;
+        let size = self.f.exp(&z.re)?;
+        if z.is_real() {
+            return Ok(Complex::real(size));
+        }
+        let bits = self.f.bits;
+        let (sine, cosine) = self.sin_cos(&z.im)?;
+        Ok(Complex { re: size.times(&cosine, bits), im: size.times(&sine, bits) })
+    }
+
+    fn ln(&mut self, z: &Complex) -> Result<Complex, Fault> {
+        self.toil()?;
+        if z.is_zero() {
+            return Err(Fault::Undefined);
+        }
+        let size = self.absolute(z);
+        let re = self.f.ln(&size)?;
+        let im = if z.is_real() && !z.re.is_negative() {
+            Real::zero()
+        } else {
+            self.f.angle(&z.im, &z.re)?
+        };
+        Ok(Complex { re, im })
+    }
+
+    /// Sine and cosine; what rounding leaves of a zero is one.
+    fn sin_cos(&mut self, x: &Real) -> Result<(Real, Real), Fault> {
+        self.toil()?;
+        let (sine, cosine) = self.f.sin_cos(x)?;
+        let least = x.magnitude().max(0) + 16 - self.bits_signed();
+        let flush = |y: Real| if y.magnitude() < least { Real::zero() } else { y };
+        self.scale = self.scale.max(x.magnitude());
+        Ok((flush(sine), flush(cosine)))
+    }
+
+    fn root(&mut self, z: &Complex) -> Result<Complex, Fault> {
+        let bits = self.f.bits;
+        if z.is_real() {
+            let root = z.re.absolute().root(bits);
+            return Ok(if z.re.is_negative() {
+                Complex { re: Real::zero(), im: root }
+            } else {
+                Complex::real(root)
+            });
+        }
+        // √z = √((|z|+a)/2) ± i √((|z|−a)/2)
+        let size = self.absolute(z);
+        let half = |sum: Real| if sum.is_negative() { Real::zero() } else { sum.shifted(-1).root(bits) };
+        let re = half(size.plus(&z.re, bits));
+        let im = half(size.minus(&z.re, bits));
+        Ok(Complex { re, im: if z.im.is_negative() { im.negated() } else { im } })
+    }
+
+    fn general_power(&mut self, base: &Complex, exponent: &Complex) -> Result<Complex, Fault> {
+        if base.is_zero() {
+            let positive = exponent.is_real() && !exponent.re.is_negative() && !exponent.is_zero();
+            return if positive { Ok(base.clone()) } else { Err(Fault::Undefined) };
+        }
+        let ln = self.ln(base)?;
+        let product = self.times(&ln, exponent);
+        self.exp(&product)
+    }
+
+    /// Sine and cosine of any number, by exponentials where it is not real.
+    fn circular(&mut self, z: &Complex) -> Result<(Complex, Complex), Fault> {
+        if z.is_real() {
+            let (sine, cosine) = self.sin_cos(&z.re)?;
+            return Ok((Complex::real(sine), Complex::real(cosine)));
+        }
+        let iz = Complex { re: z.im.negated(), im: z.re.clone() };
+        let (up, down) = (self.exp(&iz)?, self.exp(&iz.negated())?);
+        let cosine = self.sum(&up, &down);
+        let sine = self.sum(&up, &down.negated());
+        let halved = |z: &Complex| Complex { re: z.re.shifted(-1), im: z.im.shifted(-1) };
+        let sine = halved(&sine);
+        // (e^iz − e^−iz) / 2i
+        Ok((Complex { re: sine.im, im: sine.re.negated() }, halved(&cosine)))
+    }
+
+    fn arcsine(&mut self, z: &Complex) -> Result<Complex, Fault> {
+        let one = Complex::real(Real::whole(1));
+        let square = self.times(z, z);
+        let rest = self.sum(&one, &square.negated());
+        let root = self.root(&rest)?;
+        if z.is_real() && root.is_real() {
+            return Ok(Complex::real(self.f.angle(&z.re, &root.re).or_else(|_| Err(Fault::Undefined))?));
+        }
+        let iz = Complex { re: z.im.negated(), im: z.re.clone() };
+        let sum = self.sum(&iz, &root);
+        let ln = self.ln(&sum)?;
+        Ok(Complex { re: ln.im, im: ln.re.negated() })
+    }
+
+    fn arctangent(&mut self, z: &Complex) -> Result<Complex, Fault> {
+        self.toil()?;
+        if !z.is_real() {
+            return Err(Fault::Inexpressible);
+        }
+        Ok(Complex::real(self.f.arctan(&z.re)?))
+    }
+
+    /// The whole number that it is, but for rounding.
+    fn natural(&self, z: &Complex) -> Result<u32, Fault> {
+        let near = z.re.nearest();
+        let off = z.re.minus(&Real::scaled(near.clone(), 0), self.f.bits);
+        let least = z.re.magnitude().max(0) + 24 - self.bits_signed();
+        if z.is_real() && off.magnitude() < least {
+            near.to_u32().filter(|n| *n <= 400).ok_or(Fault::Undefined)
+        } else {
+            Err(Fault::Inexpressible)
+        }
+    }
+
+    fn floor(&self, z: &Complex) -> Result<Complex, Fault> {
+        if !z.is_real() {
+            return Err(Fault::Inexpressible);
+        }
+        if z.re.magnitude() > self.bits_signed() / 2 {
+            return Err(Fault::Beyond);
+        }
+        let near = Real::scaled(z.re.nearest(), 0);
+        let off = z.re.minus(&near, self.f.bits);
+        if off.magnitude() < z.re.magnitude().max(0) + 24 - self.bits_signed() {
+            return Ok(Complex::real(near));
+        }
+        Ok(Complex::real(Real::scaled(z.re.fixed(0), 0)))
+    }
+}
+
+impl Arithmetic for Numeric {
+    type Value = Complex;
+
+    fn rational(&mut self, q: &BigRational) -> Result<Complex, Fault> {
+        Ok(Complex::real(Real::rational(q, self.f.bits)))
+    }
+
+    fn constant(&mut self, constant: Constant) -> Result<Complex, Fault> {
+        match constant {
+            Constant::Pi => Ok(Complex::real(self.f.pi().rounded(self.f.bits))),
+            Constant::E => Ok(Complex::real(self.f.exp(&Real::whole(1))?)),
+            Constant::I => Ok(Complex { re: Real::zero(), im: Real::whole(1) }),
+            Constant::Infinity => Err(Fault::Inexpressible),
+        }
+    }
+
+    fn symbol(&mut self, name: &str) -> Result<Complex, Fault> {
+        let h = hash(name, self.seed);
+        let n = i64::try_from(h % 1_000).unwrap_or_default();
+        Ok(Complex::real(match self.points {
+            Points::Naturals => Real::whole(3 + n % 11),
+            Points::Fractions => {
+                // Between 1/5 and 16/5, in 1/512; every other seed negative where the hash says so.
+                let x = Real::scaled(BigInt::from(103 + n * 3 / 2), -9);
+                if self.seed % 2 == 1 && h >> 63 == 0 { x.negated() } else { x }
+            }
+        }))
+    }
+
+    fn add(&mut self, a: &Complex, b: &Complex) -> Result<Complex, Fault> {
+        Ok(self.sum(a, b))
+    }
+
+    fn negate(&mut self, a: &Complex) -> Complex {
+        a.negated()
+    }
+
+    fn multiply(&mut self, a: &Complex, b: &Complex) -> Result<Complex, Fault> {
+        Ok(self.times(a, b))
+    }
+
+    fn divide(&mut self, a: &Complex, b: &Complex) -> Result<Complex, Fault> {
+        self.quotient(a, b)
+    }
+
+    fn whole_power(&mut self, base: &Complex, exponent: &BigInt) -> Result<Complex, Fault> {
+        if base.is_zero() {
+            return match exponent.sign() {
+                Sign::Plus => Ok(base.clone()),
+                _ => Err(Fault::Undefined),
+            };
+        }
+        let count = exponent.magnitude().to_u32().ok_or(Fault::Beyond)?;
+        if base.magnitude().saturating_mul(i64::from(count)).abs() > 1 << 20 {
+            return Err(Fault::Beyond);
+        }
+        let one = Complex::real(Real::whole(1));
+        let power = if base.is_real() {
+            Complex::real(base.re.raised(count, self.f.bits))
+        } else {
+            let (mut square, mut power, mut left) = (base.clone(), one.clone(), count);
+            while left > 0 {
+                if left & 1 == 1 {
+                    power = self.times(&power, &square);
+                }
+                left >>= 1;
+                if left > 0 {
+                    square = self.times(&square, &square);
+                }
+            }
+            power
+        };
+        if exponent.is_negative() { self.quotient(&one, &power) } else { Ok(power) }
+    }
+
+    fn fractional_power(&mut self, base: &Complex, exponent: &BigRational) -> Result<Complex, Fault> {
+        if base.is_zero() {
+            return if exponent.is_positive() { Ok(base.clone()) } else { Err(Fault::Undefined) };
+        }
+        let degree = exponent.denom();
+        if *degree == BigInt::from(2) {
+            let root = self.root(base)?;
+            return self.whole_power(&root, exponent.numer());
+        }
+        let exponent_value = Complex::real(Real::rational(exponent, self.f.bits));
+        if base.is_real() && base.re.is_negative() && degree.is_odd() {
+            let power = self.general_power(&base.negated(), &exponent_value)?;
+            return Ok(if exponent.numer().is_odd() { power.negated() } else { power });
+        }
+        self.general_power(base, &exponent_value)
+    }
+
+    fn power(&mut self, base: &Complex, exponent: &Complex) -> Result<Complex, Fault> {
+        self.general_power(base, exponent)
+    }
+
+    fn exponential(&mut self, exponent: &Complex) -> Result<Complex, Fault> {
+        self.exp(exponent)
+    }
+
+    fn call(&mut self, function: Function, arguments: &[Complex]) -> Result<Complex, Fault> {
+        let z = arguments.first().ok_or(Fault::Syntax)?;
+        let bits = self.f.bits;
+        let one = Complex::real(Real::whole(1));
+        match function {
+            Function::Sqrt => self.root(z),
+            Function::Root => {
+                let degree = self.natural(arguments.get(1).ok_or(Fault::Syntax)?)?;
+                if degree == 0 {
+                    return Err(Fault::Undefined);
+                }
+                self.fractional_power(z, &BigRational::new(BigInt::one(), degree.into()))
+            }
+            Function::Ln => self.ln(z),
+            Function::Log => {
+                let ten = Complex::real(Real::whole(10));
+                let base = arguments.get(1).unwrap_or(&ten);
+                let (above, below) = (self.ln(z)?, self.ln(base)?);
+                self.quotient(&above, &below)
+            }
+            Function::Exp => self.exp(z),
+            Function::Sin => Ok(self.circular(z)?.0),
+            Function::Cos => Ok(self.circular(z)?.1),
+            Function::Tan | Function::Cot | Function::Sec | Function::Csc => {
+                let (sine, cosine) = self.circular(z)?;
+                match function {
+                    Function::Tan => self.quotient(&sine, &cosine),
+                    Function::Cot => self.quotient(&cosine, &sine),
+                    Function::Sec => self.quotient(&one, &cosine),
+                    _ => self.quotient(&one, &sine),
+                }
+            }
+            Function::Arcsin => self.arcsine(z),
+            Function::Arccos => {
+                let arcsine = self.arcsine(z)?;
+                let half = Complex::real(self.f.pi().shifted(-1));
+                Ok(self.sum(&half, &arcsine.negated()))
+            }
+            Function::Arctan => self.arctangent(z),
+            Function::Arccot => {
+                let arc = self.arctangent(z)?;
+                let half = Complex::real(self.f.pi().shifted(-1));
+                Ok(self.sum(&half, &arc.negated()))
+            }
+            Function::Sinh | Function::Cosh | Function::Tanh => {
+                let (up, down) = (self.exp(z)?, self.exp(&z.negated())?);
+                let sum = self.sum(&up, &down);
+                let difference = self.sum(&up, &down.negated());
+                let halved = |z: Complex| Complex { re: z.re.shifted(-1), im: z.im.shifted(-1) };
+                match function {
+                    Function::Sinh => Ok(halved(difference)),
+                    Function::Cosh => Ok(halved(sum)),
+                    _ => self.quotient(&difference, &sum),
+                }
+            }
+            Function::Abs => Ok(Complex::real(self.absolute(z))),
+            Function::Floor => self.floor(z),
+            Function::Ceiling => Ok(self.floor(&z.negated())?.negated()),
+            Function::Re => Ok(Complex::real(z.re.clone())),
+            Function::Im => Ok(Complex::real(z.im.clone())),
+            Function::Conjugate => Ok(Complex { re: z.re.clone(), im: z.im.negated() }),
+            Function::Max | Function::Min => {
+                let mut best = z.clone();
+                for other in arguments {
+                    if !other.is_real() || !best.is_real() {
+                        return Err(Fault::Inexpressible);
+                    }
+                    let greater = other.re.order(&best.re).is_gt();
+                    if greater == (function == Function::Max) {
+                        best = other.clone();
+                    }
+                }
+                Ok(best)
+            }
+            Function::Factorial => {
+                let n = self.natural(z)?;
+                Ok(Complex::real(falling(n, n, bits)))
+            }
+            Function::Binomial | Function::Permutations => {
+                let n = self.natural(z)?;
+                let k = self.natural(arguments.get(1).ok_or(Fault::Syntax)?)?;
+                if k > n {
+                    return Ok(Complex::real(Real::zero()));
+                }
+                let above = falling(n, k, bits);
+                if function == Function::Permutations {
+                    return Ok(Complex::real(above));
+                }
+                Ok(Complex::real(above.over(&falling(k, k, bits), bits)?))
+            }
+            Function::Gcd | Function::Lcm => {
+                let mut total = u64::from(function == Function::Lcm);
+                for other in arguments {
+                    let n = u64::from(self.natural(other)?);
+                    total = if function == Function::Gcd { total.gcd(&n) } else { total.lcm(&n) };
+                }
+                let total = i64::try_from(total).map_err(|_| Fault::Beyond)?;
+                Ok(Complex::real(Real::whole(total)))
+            }
+        }
+    }
+}
+
+/// n (n−1) … (n−k+1)
+fn falling(n: u32, k: u32, bits: u64) -> Real {
+    let mut product = BigInt::one();
+    for factor in (n - k + 1)..=n {
+        product *= factor;
+    }
+    if product.is_zero() {
+        return Real::whole(1);
+    }
+    Real::scaled(product, 0).rounded(bits)
+}

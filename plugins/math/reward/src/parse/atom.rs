@@ -1,0 +1,366 @@
+//! Numbers, variables, brackets, matrices.
+
+use num_rational::BigRational;
+use num_traits::{One, Signed};
+
+use super::Parser;
+use crate::Fault;
+use crate::lex::{Function, Literal, Token};
+use crate::syntax::{Constant, Expr, Separator};
+
+/// Longer runs of letters are words, never products.
+const MAX_PRODUCT: usize = 4;
+
+impl Parser {
+    pub(super) fn atom(&mut self) -> Result<Expr, Fault> {
+        self.nested(|parser| {
+            let token = parser.peek().ok_or(Fault::Syntax)?.clone();
+            match token {
+                Token::Number(literal) => {
+                    parser.at += 1;
+                    parser.number(literal)
+                }
+                Token::Word(word) => {
+                    parser.at += 1;
+                    parser.word(word)
+                }
+                Token::Name(name) => {
+                    parser.at += 1;
+                    if name == "pi" && !parser.at_sign('_') {
+                        return Ok(Expr::Constant(Constant::Pi));
+                    }
+                    parser.subscripted(name)
+                }
+                Token::Text(text) => {
+                    parser.at += 1;
+                    Ok(Expr::Text(text))
+                }
+                Token::Function(function) => {
+                    parser.at += 1;
+                    parser.call(function)
+                }
+                Token::Command(name) => {
+                    parser.at += 1;
+                    parser.command(&name)
+                }
+                Token::Sign(sign) => parser.bracketed(sign),
+            }
+        })
+    }
+
+    fn number(&mut self, literal: Literal) -> Result<Expr, Fault> {
+        if self.at_sign('_') {
+            return self.based(&literal.text);
+        }
+        if literal.is_whole()
+            && let Some((fraction, length)) = self.fraction_behind()
+        {
+            self.at += length;
+            return Ok(Expr::Sum(vec![Expr::Number(literal), fraction]));
+        }
+        Ok(Expr::Number(literal))
+    }
+
+    /// The base behind digits: `_8`, `_{16}`, `_{\text{nine}}`.
+    fn based(&mut self, digits: &str) -> Result<Expr, Fault> {
+        self.expect('_')?;
+        let braced = self.eat('{');
+        let base = match self.peek() {
+            Some(Token::Number(literal)) => literal.text.parse().map_err(|_| Fault::Syntax)?,
+            Some(Token::Text(word) | Token::Word(word)) => base_word(word).ok_or(Fault::Syntax)?,
+            _ => return Err(Fault::Syntax),
+        };
+        self.at += 1;
+        if braced {
+            self.expect('}')?;
+        }
+        if !(2..=36).contains(&base) {
+            return Err(Fault::Syntax);
+        }
+        let digits = digits.trim_start_matches('0');
+        Ok(Expr::Based(if digits.is_empty() { "0".to_owned() } else { digits.to_owned() }, base))
+    }
+
+    /// A fraction of whole numbers, below one, that makes a mixed number of what stands before it.
+    fn fraction_behind(&self) -> Option<(Expr, usize)> {
+        let number = |ahead: usize| match self.peek_at(ahead) {
+            Some(Token::Number(literal)) if literal.is_whole() => Some(literal.clone()),
+            _ => None,
+        };
+        let sign = |ahead: usize, sign: char| self.peek_at(ahead) == Some(&Token::Sign(sign));
+        let (n, d, length) = match self.peek()? {
+            Token::Command(name) if name == "frac" => {
+                let (mut at, mut parts) = (1, Vec::new());
+                while parts.len() < 2 {
+                    if sign(at, '{') && sign(at + 2, '}') {
+                        parts.push(number(at + 1)?);
+                        at += 3;
+                    } else {
+                        // `\frac12`: the arguments are the first two digits.
+                        let literal = number(at)?;
+                        let need = 2 - parts.len();
+                        if literal.text.len() > need {
+                            return None;
+                        }
+                        for digit in literal.text.chars() {
+                            parts.push(Literal::new(digit.to_string())?);
+                        }
+                        at += 1;
+                    }
+                }
+                let d = parts.pop()?;
+                (parts.pop()?, d, at)
+            }
+            Token::Number(literal) if self.spaced() && literal.is_whole() && sign(1, '/') => {
+                (literal.clone(), number(2)?, 3)
+            }
+            _ => return None,
+        };
+        let proper = !d.value.is_negative() && n.value < d.value && d.value > BigRational::one();
+        proper.then(|| {
+            (Expr::Quotient(Box::new(Expr::Number(n)), Box::new(Expr::Number(d))), length)
+        })
+    }
+
+    fn word(&mut self, word: String) -> Result<Expr, Fault> {
+        let mut letters = word.chars();
+        let (first, more) = (letters.next(), letters.next().is_some());
+        if more {
+            if self.at_sign('_') {
+                return Err(Fault::Syntax);
+            }
+            return match word.chars().count() {
+                ..=MAX_PRODUCT => Ok(Expr::Word(word)),
+                // A word is a whole answer or none.
+                _ if self.tokens.len() == 1 => Ok(Expr::Word(word)),
+                _ if matches!(self.peek(), Some(Token::Sign('=' | ',' | ')' | '⦄' | '∨' | '∧')) | None) => {
+                    Ok(Expr::Text(word))
+                }
+                _ => Err(Fault::Syntax),
+            };
+        }
+        if let Some(chosen) = self.chosen(&word) {
+            return Ok(chosen);
+        }
+        match first {
+            Some('e') if !self.at_sign('_') => Ok(Expr::Constant(Constant::E)),
+            Some('i') if !self.at_sign('_') => Ok(Expr::Constant(Constant::I)),
+            _ => self.subscripted(word),
+        }
+    }
+
+    /// A variable with the index behind it.
+    fn subscripted(&mut self, mut name: String) -> Result<Expr, Fault> {
+        if !self.eat('_') {
+            return Ok(Expr::Symbol(name));
+        }
+        name.push('_');
+        if !self.eat('{') {
+            let token = self.peek().ok_or(Fault::Syntax)?.clone();
+            self.at += 1;
+            name.push_str(&index_text(&token));
+            return Ok(Expr::Symbol(name));
+        }
+        let mut depth = 1;
+        while depth > 0 {
+            let token = self.peek().ok_or(Fault::Syntax)?.clone();
+            self.at += 1;
+            match token {
+                Token::Sign('{') => depth += 1,
+                Token::Sign('}') => depth -= 1,
+                other => name.push_str(&index_text(&other)),
+            }
+        }
+        Ok(Expr::Symbol(name))
+    }
+
+    /// What is between TeX's braces.
+    pub(super) fn group(&mut self) -> Result<Expr, Fault> {
+        self.expect('{')?;
+        let bars = std::mem::take(&mut self.bars);
+        let mut inner = self.answers()?;
+        if self.eat('⊛') {
+            let below = self.answers()?;
+            inner = Expr::Call(Function::Binomial, vec![inner, below]);
+        } else if self.eat('⊘') {
+            let below = self.answers()?;
+            inner = Expr::Quotient(Box::new(inner), Box::new(below));
+        }
+        self.bars = bars;
+        self.expect('}')?;
+        // Braces around a list, in plain text, are a set's.
+        Ok(match inner {
+            Expr::List(Separator::Comma, members) => Expr::Set(members),
+            other => other,
+        })
+    }
+
+    fn bracketed(&mut self, open: char) -> Result<Expr, Fault> {
+        match open {
+            '∞' => {
+                self.at += 1;
+                return Ok(Expr::Constant(Constant::Infinity));
+            }
+            '∅' => {
+                self.at += 1;
+                return Ok(Expr::Named('∅'));
+            }
+            '{' => return self.group(),
+            // Currencies before a number; the quantity reads the unit.
+            '|' | '‖' => return self.absolute(open),
+            _ => {}
+        }
+        let closes: &[char] = match open {
+            '(' | '[' => &[')', ']'],
+            '⦃' => &['⦄'],
+            '⟨' => &['⟩'],
+            '⌊' => &['⌋'],
+            '⌈' => &['⌉'],
+            _ => return Err(Fault::Syntax),
+        };
+        self.at += 1;
+        let bars = std::mem::take(&mut self.bars);
+        if open == '⦃' && self.eat('⦄') {
+            self.bars = bars;
+            return Ok(Expr::Named('∅'));
+        }
+        let inner = self.answers()?;
+        let condition = (open == '⦃' && (self.eat('|') || self.eat(':'))).then(|| self.answers());
+        self.bars = bars;
+        let close = self.sign().filter(|sign| closes.contains(sign)).ok_or(Fault::Syntax)?;
+        self.at += 1;
+        if let Some(condition) = condition.transpose()? {
+            return Ok(set_where(inner, condition));
+        }
+        Ok(match (open, inner) {
+            ('⌊', inner) => Expr::Call(Function::Floor, vec![inner]),
+            ('⌈', inner) => Expr::Call(Function::Ceiling, vec![inner]),
+            ('⦃', Expr::List(_, members)) => Expr::Set(members),
+            ('⦃', Expr::Relation(first, rest)) => Expr::Where(Box::new(Expr::Relation(first, rest))),
+            ('⦃', inner) => Expr::Set(vec![inner]),
+            (_, Expr::List(Separator::Comma, members)) => Expr::Sequence(open, members, close),
+            ('⟨', inner) => Expr::Sequence('⟨', vec![inner], '⟩'),
+            ('(', Expr::Number(literal)) if close == ')' && self.at_sign('_') => {
+                self.based(&literal.text)?
+            }
+            ('(', inner) if close == ')' => inner,
+            ('[', inner) if close == ']' => inner,
+            _ => return Err(Fault::Syntax),
+        })
+    }
+
+    fn absolute(&mut self, bar: char) -> Result<Expr, Fault> {
+        self.at += 1;
+        self.bars += 1;
+        let inner = self.sum();
+        self.bars -= 1;
+        let inner = inner?;
+        self.expect(bar)?;
+        Ok(Expr::Call(Function::Abs, vec![inner]))
+    }
+
+    /// What is in a matrix or another environment of rows, up to its end.
+    pub(super) fn rows(&mut self, environment: &str) -> Result<Expr, Fault> {
+        let matrix = matches!(
+            environment,
+            "pmatrix" | "bmatrix" | "matrix" | "Bmatrix" | "smallmatrix" | "array"
+        );
+        let system = matches!(
+            environment,
+            "cases" | "aligned" | "align" | "split" | "gathered" | "gather" | "equation" | "dcases"
+        );
+        if !matrix && !system && environment != "vmatrix" {
+            return Err(Fault::Syntax);
+        }
+        let mut rows: Vec<Vec<Expr>> = vec![Vec::new()];
+        loop {
+            if self.peek() == Some(&Token::Command("end".to_owned())) {
+                self.at += 1;
+                break;
+            }
+            if self.eat('¶') {
+                rows.push(Vec::new());
+                continue;
+            }
+            if self.eat('&') {
+                continue;
+            }
+            let cell = if matrix { self.quantity()? } else { self.aligned_row()? };
+            rows.last_mut().ok_or(Fault::Syntax)?.push(cell);
+        }
+        rows.retain(|row| !row.is_empty());
+        if system {
+            let mut members: Vec<Expr> = rows.into_iter().flatten().collect();
+            return match members.len() {
+                0 => Err(Fault::Syntax),
+                1 => Ok(members.swap_remove(0)),
+                _ => Ok(Expr::List(Separator::Comma, members)),
+            };
+        }
+        let width = rows.first().map_or(0, Vec::len);
+        if width == 0 || rows.iter().any(|row| row.len() != width) || !matrix {
+            return Err(Fault::Syntax);
+        }
+        Ok(Expr::Matrix(rows))
+    }
+
+    /// A row of equations, in which `&` aligns.
+    fn aligned_row(&mut self) -> Result<Expr, Fault> {
+        let mut end = self.at;
+        while let Some(lexeme) = self.tokens.get(end) {
+            match &lexeme.token {
+                Token::Sign('¶') => break,
+                Token::Command(name) if name == "end" => break,
+                _ => end += 1,
+            }
+        }
+        let mut kept = 0;
+        for at in self.at..end {
+            if self.tokens[at].token == Token::Sign('&') {
+                continue;
+            }
+            self.tokens.swap(self.at + kept, at);
+            kept += 1;
+        }
+        self.tokens.drain(self.at + kept..end);
+        let row = self.clause()?;
+        self.eat(',');
+        Ok(row)
+    }
+}
+
+fn index_text(token: &Token) -> String {
+    match token {
+        Token::Number(literal) => literal.text.clone(),
+        Token::Word(text) | Token::Text(text) | Token::Name(text) | Token::Command(text) => {
+            text.clone()
+        }
+        Token::Function(function) => format!("{function:?}").to_lowercase(),
+        Token::Sign(sign) => sign.to_string(),
+    }
+}
+
+fn base_word(word: &str) -> Option<u32> {
+    let names = [
+        "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+    ];
+    let word = word.trim().to_lowercase();
+    if word == "sixteen" {
+        return Some(16);
+    }
+    names.iter().position(|name| *name == word).and_then(|at| u32::try_from(at + 2).ok())
+}
+
+/// `{x | x > 3}` and `{x ∈ R : x > 3}`.
+fn set_where(variable: Expr, condition: Expr) -> Expr {
+    match variable {
+        // What x is drawn from says nothing when it is all reals.
+        Expr::Relation(_, rest)
+            if rest.first().is_some_and(|(_, set)| *set != Expr::Named('R')) =>
+        {
+            let both = vec![Expr::Relation(Box::new(Expr::Text("∈".to_owned())), rest), condition];
+            Expr::Where(Box::new(Expr::List(Separator::And, both)))
+        }
+        _ => Expr::Where(Box::new(condition)),
+    }
+}

@@ -1,0 +1,254 @@
+//! Tokens to a syntax tree: a recursive descent with bounded depth and bounded steps.
+//!
+//! `mod` reads several answers, relations and operations on sets; `sum` sums, products and powers;
+//! `atom` what they are made of; `call` functions and commands with arguments. A text that does not
+//! fit to its last token has no reading.
+
+mod atom;
+mod call;
+mod sum;
+mod suffix;
+
+use crate::Fault;
+use crate::lex::{Commas, Lexeme, Token, lex};
+use crate::syntax::{Expr, Relation, Separator, SetOperation};
+
+/// Brackets in brackets.
+const MAX_DEPTH: u32 = 40;
+/// Looks at a token; enough for the longest text that has a reading.
+const MAX_STEPS: u32 = 200_000;
+
+/// Reads an answer.
+///
+/// # Errors
+/// When it is empty, fits no rule, or is too long or too deep.
+pub fn parse(text: &str) -> Result<Expr, Fault> {
+    parse_with(text, Commas::Group)
+}
+
+/// Reads an answer in which commas mean what is said.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn parse_with(text: &str, commas: Commas) -> Result<Expr, Fault> {
+    tokens(lex(text, commas)?)
+}
+
+/// Reads an answer from its tokens.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn tokens(tokens: Vec<Lexeme>) -> Result<Expr, Fault> {
+    if nesting(&tokens) > MAX_DEPTH {
+        return Err(Fault::Beyond);
+    }
+    let mut parser = Parser { tokens, at: 0, depth: 0, steps: 0, bars: 0 };
+    let answer = parser.answers()?;
+    if parser.at < parser.tokens.len() {
+        return Err(Fault::Syntax);
+    }
+    Ok(answer)
+}
+
+/// How deep brackets stand in brackets.
+fn nesting(tokens: &[Lexeme]) -> u32 {
+    let (mut depth, mut most) = (0_u32, 0);
+    for lexeme in tokens {
+        match lexeme.token {
+            Token::Sign('(' | '[' | '{' | '⦃' | '⟨' | '⌊' | '⌈') => depth += 1,
+            Token::Sign(')' | ']' | '}' | '⦄' | '⟩' | '⌋' | '⌉') => {
+                depth = depth.saturating_sub(1);
+            }
+            _ => {}
+        }
+        most = most.max(depth);
+    }
+    most
+}
+
+struct Parser {
+    tokens: Vec<Lexeme>,
+    at: usize,
+    depth: u32,
+    steps: u32,
+    /// Open bars of absolute values, in which a bar closes.
+    bars: u32,
+}
+
+impl Parser {
+    fn peek(&self) -> Option<&Token> {
+        self.tokens.get(self.at).map(|lexeme| &lexeme.token)
+    }
+
+    fn peek_at(&self, ahead: usize) -> Option<&Token> {
+        self.tokens.get(self.at + ahead).map(|lexeme| &lexeme.token)
+    }
+
+    fn spaced(&self) -> bool {
+        self.tokens.get(self.at).is_some_and(|lexeme| lexeme.spaced)
+    }
+
+    fn sign(&self) -> Option<char> {
+        match self.peek()? {
+            Token::Sign(sign) => Some(*sign),
+            _ => None,
+        }
+    }
+
+    fn at_sign(&self, sign: char) -> bool {
+        self.sign() == Some(sign)
+    }
+
+    fn eat(&mut self, sign: char) -> bool {
+        let there = self.at_sign(sign);
+        self.at += usize::from(there);
+        there
+    }
+
+    fn expect(&mut self, sign: char) -> Result<(), Fault> {
+        if self.eat(sign) { Ok(()) } else { Err(Fault::Syntax) }
+    }
+
+    /// Counts a step, and a level for as long as `read` runs.
+    fn nested<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+        self.steps += 1;
+        self.depth += 1;
+        if self.depth > 4 * MAX_DEPTH || self.steps > MAX_STEPS {
+            return Err(Fault::Beyond);
+        }
+        let result = read(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// Answers between commas, semicolons, "or" and "and".
+    fn answers(&mut self) -> Result<Expr, Fault> {
+        self.nested(|parser| {
+            let first = parser.clause()?;
+            let mut members = vec![first];
+            let mut kind = None;
+            while let Some(separator) = parser.separator() {
+                kind = match kind {
+                    // "1, 2, and 3" is a list like "1, 2, 3".
+                    None | Some(Separator::Comma) => Some(separator),
+                    earlier => earlier,
+                };
+                // A comma may end an answer that goes no further.
+                if parser.at == parser.tokens.len() && separator == Separator::Comma {
+                    break;
+                }
+                members.push(parser.clause()?);
+            }
+            Ok(match (kind, members.len()) {
+                (Some(kind), 2..) => Expr::List(kind, members),
+                _ => members.swap_remove(0),
+            })
+        })
+    }
+
+    fn separator(&mut self) -> Option<Separator> {
+        let mut found = None;
+        loop {
+            let separator = match self.sign() {
+                Some(',' | ';') if found.is_none() => Separator::Comma,
+                Some('∨') => Separator::Or,
+                Some('∧') => Separator::And,
+                _ => return found,
+            };
+            self.at += 1;
+            found = Some(separator);
+        }
+    }
+
+    /// One answer: a chain of relations, or a side alone.
+    fn clause(&mut self) -> Result<Expr, Fault> {
+        self.nested(|parser| {
+            let first = parser.side()?;
+            let mut rest = Vec::new();
+            while let Some(relation) = parser.relation() {
+                rest.push((relation, parser.side()?));
+            }
+            let mut clause =
+                if rest.is_empty() { first } else { Expr::Relation(Box::new(first), rest) };
+            if parser.at_sign(':') && clause.is_scalar() {
+                clause = parser.ratio(clause)?;
+            }
+            Ok(clause)
+        })
+    }
+
+    fn relation(&mut self) -> Option<Relation> {
+        if let Some(Token::Word(word)) = self.peek()
+            && word == "in"
+            && matches!(self.peek_at(1), Some(Token::Sign('[' | '(' | '⦃')))
+        {
+            self.at += 1;
+            return Some(Relation::In);
+        }
+        let relation = Relation::of(self.sign()?)?;
+        self.at += 1;
+        // "=>" and "= -" are no relations of their own; "> =" is one.
+        if self.at_sign('=') && relation.is_order() {
+            self.at += 1;
+            return Some(match relation {
+                Relation::Less => Relation::AtMost,
+                Relation::Greater => Relation::AtLeast,
+                other => other,
+            });
+        }
+        Some(relation)
+    }
+
+    /// `3:4`, `10:30`.
+    fn ratio(&mut self, first: Expr) -> Result<Expr, Fault> {
+        let mut members = vec![first];
+        while self.eat(':') {
+            members.push(self.side()?);
+        }
+        // The unit of the last is the unit of all: "10:30 AM".
+        match members.pop() {
+            Some(Expr::Quantity(last, unit)) => {
+                members.push(*last);
+                Ok(Expr::Quantity(Box::new(Expr::Sequence(':', members, ':')), unit))
+            }
+            Some(last) => {
+                members.push(last);
+                Ok(Expr::Sequence(':', members, ':'))
+            }
+            None => Err(Fault::Syntax),
+        }
+    }
+
+    /// A side of a relation: a quantity, or sets joined.
+    fn side(&mut self) -> Result<Expr, Fault> {
+        let first = self.quantity()?;
+        let mut rest = Vec::new();
+        while let Some(operation) = self.set_operation() {
+            rest.push((operation, self.quantity()?));
+        }
+        Ok(if rest.is_empty() { first } else { Expr::Sets(Box::new(first), rest) })
+    }
+
+    fn set_operation(&mut self) -> Option<SetOperation> {
+        let operation = match self.peek()? {
+            Token::Sign('∪') => SetOperation::Union,
+            Token::Sign('∩') => SetOperation::Intersection,
+            Token::Sign('∖') => SetOperation::Difference,
+            Token::Word(word)
+                if (word == "U" || word == "u")
+                    && matches!(self.peek_at(1), Some(Token::Sign('[' | '(' | '⦃')))
+                    && self.after_bracket() =>
+            {
+                SetOperation::Union
+            }
+            _ => return None,
+        };
+        self.at += 1;
+        Some(operation)
+    }
+
+    fn after_bracket(&self) -> bool {
+        let before = self.at.checked_sub(1).and_then(|at| self.tokens.get(at));
+        before.is_some_and(|lexeme| matches!(lexeme.token, Token::Sign(')' | ']' | '⦄')))
+    }
+}

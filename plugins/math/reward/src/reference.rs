@@ -1,0 +1,199 @@
+//! A reference, read once, and answers against it.
+
+use crate::compare::{Comparison, choice, expanded};
+use crate::extract;
+use crate::lex::{Commas, Lexeme, lex, spelled, words};
+use crate::number::{Fuel, exact};
+use crate::parse;
+use crate::syntax::Expr;
+use crate::{Fault, Verdict};
+
+/// A reference, read once for its whole group.
+#[derive(Debug)]
+pub struct Reference {
+    reading: Reading,
+    letter: Option<char>,
+}
+
+/// What a text was read as.
+#[derive(Debug)]
+struct Reading {
+    text: String,
+    spelled: Option<String>,
+    tokens: Vec<Lexeme>,
+    expr: Result<Expr, Fault>,
+}
+
+impl Reading {
+    fn new(text: &str) -> Self {
+        let text = bare(text);
+        match lex(text, Commas::Group) {
+            Ok(tokens) => Self {
+                text: text.to_owned(),
+                spelled: Some(spelled(&tokens)),
+                expr: parse::tokens(tokens.clone()).map(expanded),
+                tokens,
+            },
+            Err(fault) => Self {
+                text: text.to_owned(),
+                spelled: None,
+                tokens: Vec::new(),
+                expr: Err(fault),
+            },
+        }
+    }
+
+    /// With every comma taken for a separator; none where that is no other reading.
+    fn separated(&self) -> Option<Expr> {
+        if !self.text.contains(',') {
+            return None;
+        }
+        parse::parse_with(&self.text, Commas::Separate).ok().map(expanded)
+    }
+
+    fn is_words(&self) -> bool {
+        match &self.expr {
+            Ok(expr) => matches!(expr, Expr::Text(_) | Expr::Word(_)),
+            Err(_) => true,
+        }
+    }
+}
+
+/// Without what is markup around the whole.
+fn bare(text: &str) -> &str {
+    let mut text = text.trim();
+    loop {
+        let trimmed = text.trim_matches(|c: char| c.is_whitespace());
+        let inner = trimmed
+            .strip_prefix("**")
+            .and_then(|rest| rest.strip_suffix("**"))
+            .filter(|rest| !rest.contains("**"))
+            .or_else(|| trimmed.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')))
+            .unwrap_or(trimmed);
+        if inner.len() == text.len() {
+            return text;
+        }
+        text = inner;
+    }
+}
+
+impl Reference {
+    /// Reads a reference.
+    ///
+    /// # Errors
+    /// With the reason, when there is none or it has no value.
+    pub fn read(reference: Option<&str>) -> Result<Self, String> {
+        let whole = reference.ok_or("there is no `reference`")?;
+        // The form of GSM8K's rows: the answer stands behind its solution.
+        let text = whole.rsplit_once("####").map_or(whole, |(_, answer)| answer);
+        if text.trim().is_empty() {
+            return Err("the reference is empty".to_owned());
+        }
+        let mut reading = Reading::new(text);
+        if reading.expr.is_err()
+            && (text.contains("\\boxed") || text.contains('$') || text.contains("\\("))
+            && let Some(inner) = extract::inside(text)
+            && inner.trim() != text.trim()
+        {
+            let inner = Reading::new(&inner);
+            if inner.expr.is_ok() {
+                reading = inner;
+            }
+        }
+        if reading.spelled.as_ref().is_some_and(String::is_empty) {
+            return Err(format!("the reference `{}` says nothing", shortened(whole)));
+        }
+        if let Ok(expr) = &reading.expr
+            && expr.is_scalar()
+            && exact::value(expr, &mut Fuel::default()) == Err(Fault::Undefined)
+        {
+            return Err(format!("the reference `{}` has no value", shortened(whole)));
+        }
+        let letter = reading.spelled.as_deref().and_then(choice::letter);
+        Ok(Self { reading, letter })
+    }
+
+    /// What an answer is worth against it.
+    pub fn check(&self, answer: &str) -> Verdict {
+        let answer = Reading::new(answer);
+        match self.compare(&answer) {
+            Ok(true) => return Verdict::Equal,
+            Ok(false) => {}
+            Err(verdict) => return verdict,
+        }
+        // A sentence: the answer in it.
+        if answer.expr.is_err() || (answer.is_words() && !self.reading.is_words()) {
+            if let Some(inner) = extract::inside(&answer.text)
+                && inner != answer.text
+            {
+                return match self.compare(&Reading::new(&inner)) {
+                    Ok(true) => Verdict::Equal,
+                    Ok(false) => Verdict::Unequal,
+                    Err(verdict) => verdict,
+                };
+            }
+        }
+        Verdict::Unequal
+    }
+
+    fn compare(&self, answer: &Reading) -> Result<bool, Verdict> {
+        let reference = &self.reading;
+        let same_spelling = match (&reference.spelled, &answer.spelled) {
+            (Some(a), Some(b)) => !b.is_empty() && a == b,
+            _ => reference.text == answer.text,
+        };
+        if same_spelling {
+            return Ok(true);
+        }
+        if let Some(letter) = self.letter
+            && choice::chooses(letter, &words(&answer.tokens))
+        {
+            return Ok(true);
+        }
+        match (&reference.expr, &answer.expr) {
+            (Ok(a), Ok(b)) => {
+                if self.same(a, b)? {
+                    return Ok(true);
+                }
+                // "100,200" may be two numbers on either side.
+                if let (Some(a), Some(b)) = (reference.separated(), answer.separated())
+                    && self.same(&a, &b)?
+                {
+                    return Ok(true);
+                }
+                Ok(reference.is_words() && same_words(reference, answer))
+            }
+            (Err(Fault::Beyond), _) => {
+                Err(Verdict::Undefined("the reference is too long or too large to read".to_owned()))
+            }
+            _ => Ok(same_words(reference, answer)),
+        }
+    }
+
+    fn same(&self, a: &Expr, b: &Expr) -> Result<bool, Verdict> {
+        match Comparison::default().same(a, b) {
+            Ok(same) => Ok(same),
+            Err(Fault::Beyond) => {
+                // Whose fault is it: can the reference be compared with itself?
+                if a.is_scalar() && Comparison::default().is_too_large(a) {
+                    return Err(Verdict::Undefined("the reference is too large".to_owned()));
+                }
+                Ok(false)
+            }
+            Err(_) => Ok(false),
+        }
+    }
+}
+
+fn same_words(a: &Reading, b: &Reading) -> bool {
+    let (a, b) = (words(&a.tokens), words(&b.tokens));
+    !a.is_empty() && a == b
+}
+
+fn shortened(text: &str) -> String {
+    let mut short: String = text.chars().take(60).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
