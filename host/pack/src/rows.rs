@@ -127,6 +127,17 @@ pub fn from_value(
     };
     let messages = match template {
         Some(template) => {
+            // Where the row speaks for itself, a key that nobody reads is a mistake, as below.
+            if template.keeps_messages() {
+                let read = template.variables();
+                let known = |key: &str| KEYS.contains(&key) || read.contains(key);
+                if let Some(key) = row.keys().find(|key| !known(key)) {
+                    let help = crate::did_you_mean(key, KEYS);
+                    return Err(RowError { help, ..wrong(key, "unknown key") });
+                }
+                // Both at once is refused, as it is without a template.
+                messages(&row).map_err(|(key, message)| RowError::new(key, message))?;
+            }
             let shown = candidates(&id, reference.as_deref(), &data)?;
             // A column that is called so by its own file stands.
             row.entry("candidates").or_insert(shown.into());
@@ -201,6 +212,27 @@ mod tests {
         lines.sort_unstable();
         assert_eq!(lines, ["* a", "* b"]);
         assert_eq!(render(r#"{"prompt": "?", "reference": "a"}"#), "?");
+    }
+
+    #[test]
+    fn a_template_that_keeps_messages_is_as_strict_as_none() {
+        let template = Template::parse(
+            Path::new("p.txt"),
+            "[messages]\n{{ hint }}{% if candidates %}!{% endif %}",
+        )
+        .unwrap();
+        let one = |line: &str| {
+            parse(Path::new("rows.jsonl"), 7, line, Some(&template)).map_err(|it| it.to_string())
+        };
+        let row = one(r#"{"prompt": "2+2?", "hint": "4", "reference": "4"}"#).unwrap();
+        assert_eq!(row.messages[0].content, "2+2?\n\n4");
+        let row =
+            r#"{"prompt": "?", "hint": "", "reference": "4", "data": {"distractors": ["5"]}}"#;
+        assert_eq!(one(row).unwrap().messages[0].content, "?\n\n!");
+        let error = one(r#"{"prompt": "2+2?", "hint": "", "refrence": "4"}"#).unwrap_err();
+        assert!(error.contains("`refrence`: unknown key\n  did you mean `reference`?"), "{error}");
+        let error = one(r#"{"prompt": "2+2?", "messages": [], "hint": ""}"#).unwrap_err();
+        assert!(error.contains("stands beside `messages`"), "{error}");
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! A template is minijinja over the row's keys. A line that holds only
 //! `[system]`, `[user]` or `[assistant]` starts a message; without any, the
 //! whole text is the user's. A variable that the row lacks is an error.
+//!
+//! A line `[messages]` stands for the row's own messages; what follows it is
+//! put behind the last of them, after an empty line, and changes nothing where
+//! it comes to nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +15,10 @@ use serde_json::Value;
 use crate::error::PackError;
 use crate::rows::RowMessage;
 
-const ROLES: [&str; 3] = ["system", "user", "assistant"];
+const ROLES: [&str; 4] = ["system", "user", "assistant", MESSAGES];
+
+/// The part that stands for the row's own messages.
+const MESSAGES: &str = "messages";
 
 /// A prompt template.
 #[derive(Debug, Clone)]
@@ -58,6 +65,12 @@ impl Template {
         templates.flat_map(|template| template.undeclared_variables(false)).collect()
     }
 
+    /// Whether the row's own messages are in it.
+    #[must_use]
+    pub fn keeps_messages(&self) -> bool {
+        self.roles.iter().any(|role| role == MESSAGES)
+    }
+
     /// Renders the messages of a row.
     ///
     /// # Errors
@@ -72,9 +85,37 @@ impl Template {
                 .and_then(|template| template.render(minijinja::value::Serde(row)));
             let rendered = rendered.map_err(|error| self.failed(&name, row, &error))?;
             let content = rendered.trim().to_owned();
-            messages.push(RowMessage { role: role.clone(), content });
+            if role != MESSAGES {
+                messages.push(RowMessage { role: role.clone(), content });
+                continue;
+            }
+            let mut own = self.own_messages(row)?;
+            if let Some(last) = own.last_mut().filter(|_| !content.is_empty()) {
+                last.content = format!("{}\n\n{content}", last.content.trim_end());
+            }
+            messages.extend(own);
         }
         Ok(messages)
+    }
+
+    /// The row's `messages`, or its `prompt` as the user's only one.
+    fn own_messages(&self, row: &Value) -> Result<Vec<RowMessage>, PackError> {
+        let mut own = serde_json::Map::new();
+        for key in ["messages", "prompt"] {
+            if let Some(value) = row.get(key).filter(|value| !value.is_null()) {
+                own.insert(key.to_owned(), value.clone());
+                break;
+            }
+        }
+        let wrong =
+            |(key, message): (&str, String)| PackError::at(&self.file, None, key, message, "");
+        match crate::rows::messages(&own).map_err(wrong)? {
+            none if none.is_empty() => {
+                let message = "the row has neither `messages` nor `prompt`";
+                Err(PackError::at(&self.file, None, "", message, ""))
+            }
+            own => Ok(own),
+        }
     }
 
     /// Says which of the part's variables the row lacks.
@@ -147,6 +188,26 @@ mod tests {
             messages.unwrap().into_iter().map(|it| (it.role, it.content)).collect();
         let expected = [("system", "Be brief."), ("user", "2+2?\nhint")];
         assert_eq!(messages, expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
+    }
+
+    #[test]
+    fn a_row_keeps_its_messages() {
+        let text = "[messages]\n{%- for it in candidates %}\n- {{ it }}\n{%- endfor %}\n";
+        let render = |row: Value| {
+            let messages = template(text).unwrap().render(&row)?;
+            let pairs = messages.into_iter().map(|it| format!("{}: {}", it.role, it.content));
+            Ok::<_, PackError>(pairs.collect::<Vec<_>>())
+        };
+        let row = json!({"prompt": "Which?", "candidates": ["one", "two"]});
+        assert_eq!(render(row).unwrap(), ["user: Which?\n\n- one\n- two"]);
+        let messages =
+            json!([{"role": "system", "content": "S"}, {"role": "user", "content": "Which? "}]);
+        let row = json!({"messages": messages, "prompt": "Which? ", "candidates": ["one"]});
+        assert_eq!(render(row).unwrap(), ["system: S", "user: Which?\n\n- one"]);
+        let row = json!({"messages": messages, "candidates": []});
+        assert_eq!(render(row).unwrap(), ["system: S", "user: Which? "]);
+        let error = render(json!({"candidates": []})).unwrap_err().to_string();
+        assert!(error.contains("neither `messages` nor `prompt`"), "{error}");
     }
 
     #[test]
