@@ -29,6 +29,9 @@ pub(crate) struct Lock {
     pub(crate) components: BTreeMap<String, String>,
     /// Prompts and data used: sha256 by path.
     pub(crate) files: BTreeMap<String, String>,
+    /// What became of the rows of each dataset, by task and split.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) data: BTreeMap<String, omni_data::Report>,
 }
 
 impl Lock {

@@ -1,14 +1,21 @@
-//! Where a run's problems come from: task plugins, or files of rows with a template.
+//! Where a run's problems come from: task plugins, or datasets with a template.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Mutex;
 
+use indicatif::ProgressBar;
+use omni_data::{HubSettings, Report, Settings, Used};
 use omni_pack::{ItemSource, Row, Template};
+use omni_policy::Tokenizer;
 use omni_record::Item;
 use omni_runtime::TaskPlugin;
+use omni_train::config::Data;
 use omni_train::outside::{OutsideError, Problems, Split};
 use serde_json::{Map, Value, json};
 
+use crate::console;
 use crate::engine::Engine;
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::task;
@@ -19,6 +26,7 @@ const ITEMS_PER_CALL: u32 = 256;
 /// The problems of a run's tasks, by their index.
 pub(crate) struct Sources {
     tasks: Vec<Source>,
+    datasets: Vec<Dataset>,
 }
 
 /// One task's problems.
@@ -27,33 +35,73 @@ enum Source {
     Rows(BTreeMap<String, Vec<Item>>),
 }
 
+/// A split that was read from files: what a run's records say of it.
+pub(crate) struct Dataset {
+    /// Task and split.
+    pub(crate) name: String,
+    /// What became of its rows.
+    pub(crate) report: Report,
+    /// The files read.
+    pub(crate) files: Vec<Used>,
+}
+
 /// What a run file says of a task's problems.
 pub(crate) struct Wanted<'a> {
+    /// The task's name in the run.
+    pub(crate) label: &'a str,
     /// The pack's task.
     pub(crate) pack: &'a omni_pack::Task,
-    /// Files of rows by split, instead of the pack's source.
-    pub(crate) data: BTreeMap<String, PathBuf>,
+    /// Datasets by split, instead of the pack's source.
+    pub(crate) data: BTreeMap<String, Settings>,
     /// Laid over the source's configuration.
     pub(crate) config: &'a Map<String, Value>,
 }
 
+/// A run file's entry for a task's datasets, as the loader takes it.
+pub(crate) fn settings(data: &BTreeMap<String, Data>) -> Outcome<BTreeMap<String, Settings>> {
+    data.iter()
+        .map(|(split, data)| {
+            let json = serde_json::to_value(data.dataset()).or_run()?;
+            Ok((split.clone(), Settings::from_json(json).or_input()?))
+        })
+        .collect()
+}
+
 impl Sources {
-    /// Loads the sources of some tasks.
-    pub(crate) fn open(engine: &Engine, wanted: &[Wanted<'_>]) -> Outcome<Self> {
-        let tasks = wanted.iter().map(|one| Source::open(engine, one)).collect::<Outcome<_>>()?;
-        Ok(Self { tasks })
+    /// Loads the sources of some tasks; `model` is the folder whose tokenizer counts tokens, where
+    /// a dataset is to be cut by them.
+    pub(crate) fn open(
+        engine: &Engine,
+        wanted: &[Wanted<'_>],
+        model: Option<&Path>,
+    ) -> Outcome<Self> {
+        let loader = Loader::new(model);
+        let mut sources = Self { tasks: Vec::new(), datasets: Vec::new() };
+        for one in wanted {
+            let source = sources.source(engine, one, &loader)?;
+            sources.tasks.push(source);
+        }
+        Ok(sources)
+    }
+
+    /// The splits that were read from files.
+    pub(crate) fn datasets(&self) -> &[Dataset] {
+        &self.datasets
     }
 
     fn task(&self, index: usize) -> Result<&Source, OutsideError> {
         self.tasks.get(index).ok_or_else(|| format!("there is no task {index}").into())
     }
-}
 
-impl Source {
-    fn open(engine: &Engine, wanted: &Wanted<'_>) -> Outcome<Self> {
+    fn source(
+        &mut self,
+        engine: &Engine,
+        wanted: &Wanted<'_>,
+        loader: &Loader<'_>,
+    ) -> Outcome<Source> {
         let template = wanted.pack.template.clone();
         if !wanted.data.is_empty() {
-            return Self::rows(&wanted.data, template.as_ref());
+            return self.rows(wanted.label, &wanted.data, template.as_ref(), loader);
         }
         match &wanted.pack.source {
             Some(ItemSource::Component(component, config)) => {
@@ -61,44 +109,136 @@ impl Source {
                 config.extend(wanted.config.clone());
                 let plugin = engine.task(component)?;
                 let config = Value::Object(config).to_string();
-                Ok(Self::Plugin { plugin, config, template })
+                Ok(Source::Plugin { plugin, config, template })
             }
-            Some(ItemSource::Data(files)) => Self::rows(files, template.as_ref()),
+            Some(ItemSource::Data(files)) => {
+                let of_pack = |(split, file): (&String, &std::path::PathBuf)| {
+                    let data = Data::File(file.clone());
+                    (split.clone(), data)
+                };
+                let data = settings(&files.iter().map(of_pack).collect())?;
+                self.rows(wanted.label, &data, template.as_ref(), loader)
+            }
             None => Err(Fault::input(format!(
-                "task `{}` has no problems of its own: give files of rows with \
+                "task `{}` has no problems of its own: give rows with \
                  `data = {{ train = \"…\", test = \"…\" }}`",
                 wanted.pack.qualified()
             ))),
         }
     }
 
-    fn rows(files: &BTreeMap<String, PathBuf>, template: Option<&Template>) -> Outcome<Self> {
+    /// Reads the splits of a task, and says in a line what became of each one's rows.
+    fn rows(
+        &mut self,
+        label: &str,
+        data: &BTreeMap<String, Settings>,
+        template: Option<&Template>,
+        loader: &Loader<'_>,
+    ) -> Outcome<Source> {
+        let loaded = loader.splits(data, template).map_err(|fault| match fault {
+            // A place in a file speaks for itself; a setting is one of this task.
+            Fault::Input(message) if message.starts_with('`') => {
+                Fault::Input(format!("task `{label}`: {message}"))
+            }
+            other => other,
+        })?;
         let mut splits = BTreeMap::new();
-        for (split, file) in files {
-            let rows = omni_pack::rows::read(file, template).or_input()?;
-            let items: Outcome<Vec<Item>> = rows
+        for (split, loaded) in loaded {
+            let name = format!("{label}: {split}");
+            console::say(format!("{name}: {}", console::printable(&loaded.report.to_string())));
+            let items: Outcome<Vec<Item>> = loaded
+                .rows
                 .into_iter()
                 .map(|row| {
                     let id = row.id.clone();
                     let item = task::item(row).map_err(|error| {
-                        Fault::input(format!("{}: row `{id}`: {error}", file.display()))
+                        Fault::input(format!("{}: row `{id}`: {error}", loaded.report.source))
                     })?;
-                    promptless(&item, file)?;
+                    promptless(&item, &loaded.report.source)?;
                     Ok(item)
                 })
                 .collect();
-            splits.insert(split.clone(), items?);
+            splits.insert(split, items?);
+            self.datasets.push(Dataset { name, report: loaded.report, files: loaded.files });
         }
-        Ok(Self::Rows(splits))
+        Ok(Source::Rows(splits))
+    }
+}
+
+/// Loads datasets for the program: with its hub, its progress bars and a policy's tokenizer.
+pub(crate) struct Loader<'a> {
+    hub: HubSettings,
+    model: Option<&'a Path>,
+    tokenizer: OnceCell<Result<Tokenizer, String>>,
+}
+
+impl<'a> Loader<'a> {
+    /// `model` is the folder whose tokenizer counts tokens.
+    pub(crate) fn new(model: Option<&'a Path>) -> Self {
+        Self { hub: HubSettings::from_env(), model, tokenizer: OnceCell::new() }
+    }
+
+    /// Loads the splits of a task.
+    pub(crate) fn splits(
+        &self,
+        data: &BTreeMap<String, Settings>,
+        template: Option<&Template>,
+    ) -> Outcome<BTreeMap<String, omni_data::Loaded>> {
+        let count = |text: &str| self.count(text);
+        let tokens =
+            self.model.is_some().then_some(&count as &dyn Fn(&str) -> Result<usize, String>);
+        let progress = Downloads(Mutex::new(None));
+        let context = omni_data::Context { template, hub: &self.hub, progress: &progress, tokens };
+        omni_data::load_splits(data, &context).or_input()
+    }
+
+    /// Tokens of a text; the tokenizer is read when the first text asks for it.
+    fn count(&self, text: &str) -> Result<usize, String> {
+        let tokenizer = self.tokenizer.get_or_init(|| match self.model {
+            Some(model) => Tokenizer::load(model).map_err(|error| error.to_string()),
+            None => Err("there is no tokenizer to count with".to_owned()),
+        });
+        let tokenizer = tokenizer.as_ref().map_err(Clone::clone)?;
+        tokenizer.encode(text).map(|ids| ids.len()).map_err(|error| error.to_string())
+    }
+}
+
+/// A bar for each file that is fetched.
+struct Downloads(Mutex<Option<ProgressBar>>);
+
+impl Downloads {
+    fn bar(&self) -> std::sync::MutexGuard<'_, Option<ProgressBar>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl omni_data::Progress for Downloads {
+    fn begin(&self, file: &str, bytes: u64) {
+        let mut bar = self.bar();
+        // A download that is taken up again begins once more.
+        if let Some(old) = bar.replace(console::bar(bytes, file)) {
+            old.finish_and_clear();
+        }
+    }
+
+    fn advance(&self, bytes: u64) {
+        if let Some(bar) = self.bar().as_ref() {
+            bar.inc(bytes);
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = self.bar().take() {
+            bar.finish_and_clear();
+        }
     }
 }
 
 /// A problem without a prompt cannot be put to a policy.
-fn promptless(item: &Item, file: &Path) -> Outcome<()> {
+fn promptless(item: &Item, source: &str) -> Outcome<()> {
     if item.messages.is_empty() {
         return Err(Fault::input(format!(
-            "{}: row `{}` has neither `messages` nor `prompt`, and its task has no template",
-            file.display(),
+            "{source}: row `{}` has neither `messages` nor `prompt`, and its task has no template",
             item.id
         )));
     }
@@ -170,12 +310,16 @@ impl Problems for Sources {
 /// and `prompt`, the text of its last message.
 fn apply(template: &Template, item: &mut Item) -> Result<(), OutsideError> {
     let prompt = item.messages.last().map_or("", |message| message.content.as_str());
+    let none = Map::new();
+    let data = item.data.as_object().unwrap_or(&none);
+    let candidates = omni_pack::candidates(&item.id, item.reference.as_deref(), data)?;
     let row = json!({
         "id": item.id,
         "messages": item.messages,
         "prompt": prompt,
         "reference": item.reference,
         "data": item.data,
+        "candidates": candidates,
     });
     let rendered = Row {
         id: String::new(),

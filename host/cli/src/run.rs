@@ -1,6 +1,5 @@
 //! What `train` and `eval` share: a run file turned into loaded tasks, problems and a policy.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +18,7 @@ use crate::engine::Engine;
 use crate::fault::{Blame as _, Fault, Outcome, chain};
 use crate::lock::Lock;
 use crate::models::Models;
-use crate::problems::{Sources, Wanted};
+use crate::problems::{self, Sources, Wanted};
 use crate::task::{Settings, Task};
 
 /// A run, ready to begin.
@@ -83,13 +82,9 @@ impl Run {
             .task
             .iter()
             .zip(&tasks)
-            .map(|(entry, loaded)| Wanted {
-                pack: loaded.pack(),
-                data: entry.data.clone().into_iter().collect::<BTreeMap<String, PathBuf>>(),
-                config: &entry.config,
-            })
-            .collect();
-        let problems = Sources::open(&engine, &wanted)?;
+            .map(|(entry, task)| wanted(entry, task))
+            .collect::<Outcome<_>>()?;
+        let problems = Sources::open(&engine, &wanted, Some(&config.policy.model))?;
         Ok(Self { config, engine, specs, scorer: Tasks(tasks), problems, models })
     }
 
@@ -115,7 +110,7 @@ impl Run {
                 lock.files.insert(format!("{}/{name}", component.pack), digest);
             }
         }
-        for (entry, task) in self.config.task.iter().zip(&self.scorer.0) {
+        for task in &self.scorer.0 {
             let pack = task.pack();
             lock.packs.insert(pack.pack.clone(), pack.version.clone());
             let dir = self.engine.packs().packs().iter().find(|it| it.name() == pack.pack);
@@ -126,13 +121,22 @@ impl Run {
                     lock.files.insert(format!("{}/{name}", pack.pack), digest);
                 }
             }
-            for (split, file) in &entry.data {
-                let name = format!("{}: {split}", task.pack().qualified());
-                lock.files.insert(name, crate::lock::file_digest(file)?);
+        }
+        for dataset in self.problems.datasets() {
+            for file in &dataset.files {
+                let name = format!("{}: {}", dataset.name, file.name);
+                lock.files.insert(name, crate::lock::file_digest(&file.path)?);
             }
+            lock.data.insert(dataset.name.clone(), dataset.report.clone());
         }
         Ok(lock)
     }
+}
+
+/// What an entry of a run file says of a task's problems.
+fn wanted<'a>(entry: &'a omni_train::config::Task, task: &'a Task) -> Outcome<Wanted<'a>> {
+    let data = problems::settings(&entry.data)?;
+    Ok(Wanted { label: entry.label(), pack: task.pack(), data, config: &entry.config })
 }
 
 /// A task's reward as an entry of a run file has it.
@@ -172,17 +176,23 @@ fn files_of(dir: &Path) -> Outcome<Vec<(String, PathBuf)>> {
 
 /// The policy that a run file names, with its tokenizer.
 pub(crate) fn policy(config: &RunConfig, folder: &Path) -> Outcome<(CpuPolicy, Tokenizer)> {
-    if !folder.is_dir() {
-        return Err(Fault::input(format!(
-            "{}: there is no such folder; a policy is a Hugging Face folder with config.json, \
-             model.safetensors and tokenizer.json",
-            folder.display()
-        )));
-    }
+    check_folder(folder)?;
     device(config.policy.device)?;
     let tokenizer = Tokenizer::load(folder).map_err(policy_fault)?;
     let policy = CpuPolicy::load(folder, threads(config.policy.threads)).map_err(policy_fault)?;
     Ok((policy, tokenizer))
+}
+
+/// A policy's folder must be there before its files are looked for.
+pub(crate) fn check_folder(folder: &Path) -> Outcome<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(Fault::input(format!(
+        "{}: there is no such folder; a policy is a Hugging Face folder with config.json, \
+         model.safetensors and tokenizer.json",
+        folder.display()
+    )))
 }
 
 /// None takes every core.

@@ -40,9 +40,14 @@ pub(crate) fn run(arguments: &Arguments, options: &Options) -> Outcome<()> {
         .task
         .iter()
         .zip(&packs)
-        .map(|(task, pack)| Wanted { pack, data: BTreeMap::new(), config: &task.config })
+        .map(|(task, pack)| Wanted {
+            label: &task.uses,
+            pack,
+            data: BTreeMap::new(),
+            config: &task.config,
+        })
         .collect();
-    let problems = Sources::open(&engine, &wanted)?;
+    let problems = Sources::open(&engine, &wanted, None)?;
     let threads = run::threads(config.threads);
     let (mut policy, tokenizer) = match &config.from {
         Some(folder) => {

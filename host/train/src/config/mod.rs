@@ -4,6 +4,7 @@
 //! preset, file and overrides on top of each other; the result, written with
 //! [`RunConfig::to_toml`], reads back identically.
 
+mod dataset;
 mod error;
 mod models;
 mod preset;
@@ -13,6 +14,7 @@ mod task;
 mod validate;
 mod warmup;
 
+pub use dataset::{Data, DataFilter, DataFormat, DataJoin, Dataset, LastMessage};
 pub use error::ConfigError;
 pub use models::ModelSource;
 pub use preset::Preset;

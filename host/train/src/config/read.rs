@@ -36,8 +36,8 @@ impl RunConfig {
         for model in config.models.values_mut() {
             model.place(|path| absolute(folder, path));
         }
-        for path in config.task.iter_mut().flat_map(|t| t.data.values_mut()) {
-            *path = absolute(folder, path);
+        for data in config.task.iter_mut().flat_map(|t| t.data.values_mut()) {
+            data.resolve(&|path| absolute(folder, path));
         }
         Ok(config)
     }

@@ -1,10 +1,11 @@
 //! A `[[task]]` of `RUN.toml`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::dataset::Data;
 
 /// One task.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -29,9 +30,10 @@ pub struct Task {
     pub validation_split: String,
     /// The split that tables report.
     pub test_split: String,
-    /// Files with rows for each split, instead of the task's own; relative to the run file.
+    /// The rows of each split, instead of the task's own: a JSON Lines file relative to the run
+    /// file, or a dataset with its mapping.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub data: BTreeMap<String, PathBuf>,
+    pub data: BTreeMap<String, Data>,
     /// What the source of problems is told, over what the pack says.
     #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     pub config: serde_json::Map<String, serde_json::Value>,
