@@ -9,6 +9,7 @@
 //! is read.
 
 mod chance;
+pub mod distractors;
 mod error;
 mod expression;
 mod filter;
