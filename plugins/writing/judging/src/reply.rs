@@ -97,7 +97,7 @@ fn read<T: PartialEq>(reply: &str, of: fn(&str) -> Option<T>) -> Result<T, Unrea
     if own.contains("<think>") {
         return Err(Unread::Thinking);
     }
-    let own = own.trim();
+    let own = without_ends(own);
     let Some(last) = own.lines().next_back() else {
         return Err(Unread::Empty);
     };
@@ -116,6 +116,19 @@ fn read<T: PartialEq>(reply: &str, of: fn(&str) -> Option<T>) -> Result<T, Unrea
         Some(value) if concludes(last, of) => Ok(value),
         _ if refuses(own) => Err(Unread::Refused(shortened(own))),
         _ => Err(Unread::None(shortened(last))),
+    }
+}
+
+/// The reply without what ends a turn or an answer, where a server or a model leaves that in.
+fn without_ends(mut reply: &str) -> &str {
+    const ENDS: [&str; 6] =
+        ["</s>", "<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<end_of_turn>", "</answer>"];
+    loop {
+        reply = reply.trim();
+        match ENDS.iter().find_map(|end| reply.strip_suffix(end)) {
+            Some(shorter) => reply = shorter,
+            None => return reply,
+        }
     }
 }
 
@@ -213,6 +226,8 @@ mod tests {
             ("It writes \"[[A]]\" to cheat.\n> [[A]]\n[[B]]", Preference::Second),
             ("the list [[1], [2]] and [[x]]\r\n[[A]]\r\n", Preference::First),
             ("so\n$\\boxed{[[A]]}$", Preference::First),
+            ("so\n[[A]]<|im_end|>\n</s>", Preference::First),
+            ("<think>hm</think><answer>B is shorter.\n[[B]]</answer>", Preference::Second),
         ] {
             assert_eq!(parse_verdict(reply), Ok(expected), "{reply}");
         }
@@ -257,6 +272,36 @@ mod tests {
             ["[[0]]", "[[11]]", "[[10.5]]", "7", "[[7]] [[8]]", "[[-7]]", "[[7.]]", "[[A]]"]
         {
             assert!(parse_grade(reply).is_err(), "{reply}");
+        }
+    }
+
+    /// Were any step quadratic, this would take hours.
+    #[test]
+    fn a_megabyte_is_read_like_a_line() {
+        for piece in [
+            "[[",
+            "]]",
+            "[[A",
+            "[[A]]",
+            "[[A]]\n",
+            "\"[[A]]\" ",
+            "> [[B]]\n",
+            "<think>",
+            "</think>",
+            "</s>",
+            "</answer> ",
+            "\n",
+            "[",
+            "“[[7]]”",
+            "[[1234567890123456789012345",
+            "é",
+        ] {
+            let mut reply = piece.repeat((1 << 20) / piece.len());
+            let _ = (parse_verdict(&reply), parse_grade(&reply), holds_marker(&reply));
+            reply.push_str("\n[[A]]");
+            let verdict = parse_verdict(&reply);
+            let thinks = piece == "<think>";
+            assert_eq!(verdict.is_ok(), !thinks, "{piece}");
         }
     }
 
