@@ -39,7 +39,7 @@ pub struct JudgeModel {
 
 enum Backend {
     Endpoint(Endpoint),
-    Local(Local),
+    Local(Box<Local>),
     /// The ledger alone answers.
     Record,
 }
@@ -91,8 +91,10 @@ impl JudgeModel {
             Source::Endpoint(endpoint) => {
                 Backend::Endpoint(Endpoint::open(endpoint.clone(), Arc::clone(&budget))?)
             }
-            Source::Folder(folder) => Backend::Local(Local::folder(folder)?),
-            Source::Gguf { file, tokenizer } => Backend::Local(Local::gguf(file, tokenizer)?),
+            Source::Folder(folder) => Backend::Local(Box::new(Local::folder(folder)?)),
+            Source::Gguf { file, tokenizer } => {
+                Backend::Local(Box::new(Local::gguf(file, tokenizer)?))
+            }
         };
         Ok(Self { settings, identity, backend, ledger, budget, counts: Mutex::default() })
     }
