@@ -61,6 +61,15 @@ pub(crate) fn inside(text: &str) -> Option<String> {
         })
 }
 
+/// The answer inside a sentence that is itself meant as the answer. Without a formula or an
+/// announcement it must read like one: words around one number, and none that takes it back.
+pub(crate) fn inside_sentence(text: &str) -> Option<String> {
+    let end = tail(text, MAX_TAIL);
+    boxed(text).or_else(|| prose::announced(end)).or_else(|| prose::last_formula(end)).or_else(|| {
+        if prose::is_sentence(end) { prose::last_number(end) } else { None }
+    })
+}
+
 fn tail(text: &str, length: usize) -> &str {
     let mut start = text.len().saturating_sub(length);
     while !text.is_char_boundary(start) {

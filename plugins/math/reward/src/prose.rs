@@ -1,5 +1,8 @@
 //! Answers inside sentences.
 
+use crate::parse::parse;
+use crate::syntax::Expr;
+
 /// What an answer is announced by, the clearer first.
 const ANNOUNCEMENTS: &[&str] = &[
     "final answer is",
@@ -30,7 +33,49 @@ pub(crate) fn announced(text: &str) -> Option<String> {
     if let Some(formula) = first_formula_run(sentence) {
         return Some(formula);
     }
-    Some(sentence.trim_matches(['*', ' ']).to_owned())
+    let sentence = sentence.trim_matches(['*', ' ']);
+    Some(readable_start(sentence).unwrap_or(sentence).to_owned())
+}
+
+/// The longest beginning of a sentence that reads as mathematics, when the whole does not:
+/// "5, I think", "(B) because …".
+fn readable_start(sentence: &str) -> Option<&str> {
+    if parse(sentence).is_ok() || sentence.len() > 400 {
+        return None;
+    }
+    // "5, I think": what follows the comma is talk.
+    if let Some((start, rest)) = sentence.split_once(", ")
+        && rest.split(|c: char| !c.is_alphabetic()).any(|word| word.len() > 3)
+        && parse(start).is_ok()
+    {
+        return Some(start);
+    }
+    let ends: Vec<usize> =
+        sentence.char_indices().filter(|(_, c)| matches!(c, ' ' | ',' | ';')).map(|(at, _)| at).collect();
+    ends.into_iter().rev().take(64).find_map(|end| {
+        let start = sentence[..end].trim_end_matches([',', ';', ' ']);
+        let reads = parse(start).is_ok_and(|expr| !matches!(expr, Expr::Text(_) | Expr::Word(_)));
+        reads.then_some(start)
+    })
+}
+
+/// Words that say that a number is not the answer, or not all of it.
+const TAKING_BACK: &[&str] = &[
+    "not", "no", "never", "isn't", "more", "less", "least", "most", "dozen", "hundred", "or",
+    "either", "maybe", "cannot", "can't", "except", "than", "neither", "wrong", "between",
+];
+
+/// Whether a text reads like a sentence with one number in it.
+pub(crate) fn is_sentence(text: &str) -> bool {
+    let plain = text.chars().all(|c| {
+        c.is_alphanumeric() || c.is_whitespace() || ".,;:'’\"!?$%()-−/*€£".contains(c)
+    });
+    let words: Vec<String> = text
+        .split(|c: char| !(c.is_alphabetic() || c == '\'' || c == '’'))
+        .filter(|word| word.chars().count() > 1)
+        .map(str::to_lowercase)
+        .collect();
+    plain && words.len() >= 3 && !words.iter().any(|word| TAKING_BACK.contains(&word.as_str()))
 }
 
 /// Up to the end of the first sentence: a full stop before a space or the end, or a line's end.
@@ -72,6 +117,11 @@ fn formulas(text: &str) -> Vec<Formula<'_>> {
     let mut at = 0;
     while at < text.len() {
         let rest = &text[at..];
+        if let Some((length, end)) = environment(rest) {
+            found.push(Formula { start: at, end: at + end, inner: rest[..length].trim() });
+            at += end;
+            continue;
+        }
         let pair = if rest.starts_with("$$") {
             Some(("$$", "$$"))
         } else if rest.starts_with("\\(") {
@@ -111,6 +161,18 @@ fn formulas(text: &str) -> Vec<Formula<'_>> {
         found.push(Formula { start: body - open.len(), end: at, inner: inner.trim() });
     }
     found
+}
+
+/// The length of a displayed environment of equations at the start of a text, with and without
+/// what closes it.
+fn environment(text: &str) -> Option<(usize, usize)> {
+    let name = text.strip_prefix("\\begin{")?.split('}').next()?;
+    if !matches!(name.trim_end_matches('*'), "align" | "equation" | "aligned" | "gather") {
+        return None;
+    }
+    let close = format!("\\end{{{name}}}");
+    let end = text.find(&close)? + close.len();
+    Some((end, end))
 }
 
 /// Where a formula closes; a dollar inside braces or behind a backslash does not.

@@ -5,7 +5,7 @@ use crate::extract;
 use crate::lex::{Commas, Lexeme, lex, spelled, words};
 use crate::number::{Fuel, exact};
 use crate::parse;
-use crate::syntax::Expr;
+use crate::syntax::{Expr, Separator};
 use crate::{Fault, Verdict};
 
 /// A reference, read once for its whole group.
@@ -31,7 +31,7 @@ impl Reading {
             Ok(tokens) => Self {
                 text: text.to_owned(),
                 spelled: Some(spelled(&tokens)),
-                expr: parse::tokens(tokens.clone()).map(expanded),
+                expr: read(&tokens).map(expanded),
                 tokens,
             },
             Err(fault) => Self {
@@ -45,10 +45,12 @@ impl Reading {
 
     /// With every comma taken for a separator; none where that is no other reading.
     fn separated(&self) -> Option<Expr> {
-        if !self.text.contains(',') {
+        let zeros = |piece: &str| piece.starts_with('0') && piece.len() > 1;
+        if !self.text.contains(',') || self.text.split(',').skip(1).any(zeros) {
             return None;
         }
-        parse::parse_with(&self.text, Commas::Separate).ok().map(expanded)
+        let expr = parse::parse_with(&self.text, Commas::Separate).ok().map(expanded)?;
+        matches!(expr, Expr::List(..)).then_some(expr)
     }
 
     fn is_words(&self) -> bool {
@@ -56,6 +58,27 @@ impl Reading {
             Ok(expr) => matches!(expr, Expr::Text(_) | Expr::Word(_)),
             Err(_) => true,
         }
+    }
+}
+
+/// The syntax tree of some tokens; what is said in words for a set or a list is one.
+fn read(tokens: &[Lexeme]) -> Result<Expr, Fault> {
+    let said = match words(tokens).as_str() {
+        "all real numbers" | "all reals" | "real numbers" | "set of all real numbers"
+        | "set of real numbers" | "all real x" => Some(Expr::Named('R')),
+        "no solution" | "no solutions" | "no real solution" | "no real solutions" | "empty set"
+        | "null set" => Some(Expr::Named('∅')),
+        _ => None,
+    };
+    if let Some(said) = said {
+        return Ok(said);
+    }
+    match parse::tokens(tokens.to_vec())? {
+        Expr::Text(text) if text.contains(',') => {
+            let parts = text.split(',').map(|part| Expr::Text(part.trim().to_owned())).collect();
+            Ok(Expr::List(Separator::Comma, parts))
+        }
+        other => Ok(other),
     }
 }
 
@@ -68,6 +91,10 @@ fn bare(text: &str) -> &str {
             .strip_prefix("**")
             .and_then(|rest| rest.strip_suffix("**"))
             .filter(|rest| !rest.contains("**"))
+            .or_else(|| {
+                let inner = trimmed.strip_prefix('*').and_then(|rest| rest.strip_suffix('*'));
+                inner.filter(|rest| !rest.contains('*'))
+            })
             .or_else(|| trimmed.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')))
             .unwrap_or(trimmed);
         if inner.len() == text.len() {
@@ -123,7 +150,7 @@ impl Reference {
         }
         // A sentence: the answer in it.
         if answer.expr.is_err() || (answer.is_words() && !self.reading.is_words()) {
-            if let Some(inner) = extract::inside(&answer.text)
+            if let Some(inner) = extract::inside_sentence(&answer.text)
                 && inner != answer.text
             {
                 return match self.compare(&Reading::new(&inner)) {
@@ -161,17 +188,19 @@ impl Reference {
                 {
                     return Ok(true);
                 }
-                Ok(reference.is_words() && same_words(reference, answer))
+                let both = matches!((a, b), (Expr::Word(_), Expr::Word(_)));
+                Ok(!both && reference.is_words() && same_words(reference, answer))
             }
             (Err(Fault::Beyond), _) => {
                 Err(Verdict::Undefined("the reference is too long or too large to read".to_owned()))
             }
-            _ => Ok(same_words(reference, answer)),
+            (Err(_), _) => Ok(same_words(reference, answer)),
+            _ => Ok(reference.is_words() && same_words(reference, answer)),
         }
     }
 
     fn same(&self, a: &Expr, b: &Expr) -> Result<bool, Verdict> {
-        match Comparison::default().same(a, b) {
+        match Comparison::default().answers(a, b) {
             Ok(same) => Ok(same),
             Err(Fault::Beyond) => {
                 // Whose fault is it: can the reference be compared with itself?

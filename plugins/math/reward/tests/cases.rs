@@ -40,7 +40,7 @@ fn every_case_has_its_verdict() {
                 (None, None) => panic!("{place}: neither `answer` nor `text`"),
             };
             // Cases that reasonable people decide either way are kept for reading.
-            if case.note.as_deref() == Some("debatable") {
+            if case.note.as_deref().is_some_and(|note| note.starts_with("debatable")) {
                 continue;
             }
             count += 1;

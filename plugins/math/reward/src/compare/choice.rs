@@ -14,7 +14,7 @@ pub fn letter(spelled: &str) -> Option<char> {
 
 /// Whether an answer chooses this letter, and no other: `b`, `(B)`, `B.`, `(B) 12`, `Option B`.
 pub fn chooses(letter: char, words: &str) -> bool {
-    let mut rest = words.trim();
+    let mut rest = words.trim().trim_matches(['{', '}']).trim();
     for lead in ["option", "choice", "answer", "the answer is", "answer is", "is", ":"] {
         rest = rest.strip_prefix(lead).unwrap_or(rest).trim_start();
     }

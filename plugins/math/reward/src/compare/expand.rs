@@ -8,6 +8,14 @@ pub fn expanded(expr: Expr) -> Expr {
     match expr {
         Expr::List(kind, members) => Expr::List(kind, flat(members)),
         Expr::Set(members) => Expr::Set(flat(members)),
+        Expr::Relation(first, rest)
+            if rest.iter().any(|(_, side)| matches!(side, Expr::Set(_) | Expr::List(..))) =>
+        {
+            Expr::Relation(
+                first,
+                rest.into_iter().map(|(relation, side)| (relation, expanded(side))).collect(),
+            )
+        }
         other if has_plus_minus(&other) => {
             let both = vec![signed(&other, false), signed(&other, true)];
             Expr::List(Separator::Or, both.into_iter().map(matrices).collect())

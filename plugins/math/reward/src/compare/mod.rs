@@ -31,9 +31,14 @@ impl Comparison {
     ///
     /// # Errors
     /// When one of them has no value, or one that is too large.
-    pub fn same(&mut self, reference: &Expr, answer: &Expr) -> Result<bool, Fault> {
+    pub fn answers(&mut self, reference: &Expr, answer: &Expr) -> Result<bool, Fault> {
+        self.same(bare(reference), bare(answer))
+    }
+
+    /// The same, of parts of answers.
+    fn same(&mut self, reference: &Expr, answer: &Expr) -> Result<bool, Fault> {
         self.fuel.spend(1)?;
-        let (a, b) = (bare(reference), bare(answer));
+        let (a, b) = (reference, answer);
         if a == b {
             return Ok(true);
         }
@@ -54,7 +59,10 @@ impl Comparison {
         }
         match (a, b) {
             (Expr::Text(_) | Expr::Word(_), Expr::Text(_) | Expr::Word(_)) => {
-                Ok(same_words(a, b))
+                Ok(same_words(a, b) || (product(a) && product(b) && self.same_scalar(a, b)?))
+            }
+            (Expr::Text(text), Expr::Symbol(name)) | (Expr::Symbol(name), Expr::Text(text)) => {
+                Ok(text == name)
             }
             (Expr::Text(_), _) | (_, Expr::Text(_)) => Ok(false),
             (Expr::Based(..), _) | (_, Expr::Based(..)) => Ok(quantity::same_based(a, b)),
@@ -75,11 +83,17 @@ fn bare(expr: &Expr) -> &Expr {
     }
 }
 
+/// Two letters are a product; three may be one, and are compared as a word.
+fn product(expr: &Expr) -> bool {
+    matches!(expr, Expr::Word(word) if word.chars().count() == 2)
+}
+
 fn same_words(a: &Expr, b: &Expr) -> bool {
     let text = |expr: &Expr| match expr {
         Expr::Text(text) | Expr::Word(text) => {
             let text = text.trim().trim_end_matches('.');
-            if text.chars().nth(1).is_some() { text.to_lowercase() } else { text.to_owned() }
+            let cased = text.chars().count() < 2 || (product(expr) && !text.eq_ignore_ascii_case("no"));
+            if cased { text.to_owned() } else { text.to_lowercase() }
         }
         _ => String::new(),
     };

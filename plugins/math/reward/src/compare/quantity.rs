@@ -75,8 +75,8 @@ impl Comparison {
         if a.is_scalar() && b.is_scalar() { self.same_scalar(a, b) } else { self.same(a, b) }
     }
 
-    /// `50%` is one half, and where only one side has the sign also fifty: of a reference's percent
-    /// sign the answer may leave it away, and add it where the reference is above one.
+    /// `50%` is one half, and where only one side has the sign also fifty, if that is above one: the
+    /// sign may have been left to the question.
     fn same_percent(&mut self, reference: &Quantity, answer: &Quantity) -> Result<bool, Fault> {
         if reference.percent == answer.percent {
             return self.same_scalar(&reference.value, &answer.value);
@@ -87,7 +87,7 @@ impl Comparison {
         if self.same_scalar(&hundredth(reference), &hundredth(answer))? {
             return Ok(true);
         }
-        if answer.percent {
+        {
             let above = scalar::rational(&reference.value, self).is_some_and(|q| q.abs() > BigRational::one());
             if !above {
                 return Ok(false);

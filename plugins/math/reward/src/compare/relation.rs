@@ -60,7 +60,7 @@ pub(super) fn assignments(expr: &Expr) -> Option<Vec<(Expr, Expr)>> {
                 name = Some(left.clone());
                 found.push((left.clone(), value.clone()));
             }
-            None if member.is_scalar() => found.push((name.clone()?, member.clone())),
+            None if member.is_scalar() || matches!(member, Expr::Sequence(..)) => found.push((name.clone()?, member.clone())),
             None => return None,
         }
     }
@@ -90,12 +90,12 @@ impl Comparison {
             }
             (Expr::Relation(_, x), other) if !is_related(other) => {
                 if let [(Relation::In, set)] = x.as_slice() {
-                    return self.same(set, other);
+                    return self.answers(set, other);
                 }
             }
             (other, Expr::Relation(_, y)) if !is_related(other) => {
                 if let [(Relation::In, set)] = y.as_slice() {
-                    return self.same(other, set);
+                    return self.answers(other, set);
                 }
             }
             _ => {}

@@ -19,11 +19,22 @@ const NUMERIC_COST: u32 = 150;
 /// Bits of the first look and of the second.
 const COARSE: u64 = 160;
 const FINE: u64 = 384;
+/// Bits that a sum may cancel where one look decides.
+const LOST: i64 = 60;
+/// Numbers of more bits are not told from their neighbours.
+const MAX_SIZE: u64 = 3_000;
 /// Bits that operations may have lost.
 const SLACK: i64 = 40;
 /// Points at which expressions with variables are evaluated, beside those without a value.
-const SEEDS: [u64; 6] = [2, 1, 3, 4, 5, 7];
-const POINTS: usize = 4;
+const SEEDS: [u64; 8] = [6, 13, 20, 15, 10, 7, 17, 18];
+const POINTS: usize = 6;
+
+/// What was seen at one point.
+struct At {
+    same: bool,
+    /// Whether both sides are real there.
+    real: bool,
+}
 
 /// What one arithmetic said.
 enum Decision {
@@ -94,34 +105,81 @@ impl Comparison {
 
     /// In floating point.
     fn same_value(&mut self, a: &Expr, b: &Expr) -> Result<bool, Fault> {
+        if a.symbols().is_empty() && b.symbols().is_empty() {
+            return match self.same_at(a, b, Points::Fractions, 0, true) {
+                Err(Fault::Undefined | Fault::Inexpressible) => Ok(false),
+                other => other.map(|at| at.same),
+            };
+        }
         let points = points(a, b);
-        let constant = a.symbols().is_empty() && b.symbols().is_empty();
-        let mut agreed = 0;
+        // Where a side has no real value a function of real numbers is not meant: ln(ab) is
+        // ln a + ln b. Absolute values are there for such points, and i for such values.
+        let absolute =
+            |expr: &Expr| expr.any(&|part| matches!(part, Expr::Call(Function::Abs, _)));
+        let imaginary = |expr: &Expr| expr.any(&|part| *part == Expr::Constant(Constant::I));
+        let everywhere = absolute(a) != absolute(b) || imaginary(a) || imaginary(b);
+        let (mut real, mut complex) = (0, 0);
+        let mut complex_differs = false;
         for seed in SEEDS {
-            match self.same_at(a, b, points, seed) {
-                Ok(false) => return Ok(false),
-                Ok(true) => agreed += 1,
+            // One careful look is enough where there are several points.
+            match self.same_at(a, b, points, seed, seed == SEEDS[0]) {
+                Ok(at) if at.real || everywhere => {
+                    if !at.same {
+                        return Ok(false);
+                    }
+                    real += 1;
+                }
+                Ok(at) => {
+                    complex_differs |= !at.same;
+                    complex += 1;
+                }
                 Err(Fault::Undefined | Fault::Inexpressible) => {}
+                // Too large at this point, and perhaps not at another.
+                Err(Fault::Beyond) if self.fuel.is_left() => {}
                 Err(fault) => return Err(fault),
             }
-            if constant || agreed == POINTS {
+            if real == POINTS {
                 break;
             }
         }
-        Ok(agreed >= if constant { 1 } else { 3 })
+        Ok(real >= 2 || (real + complex >= 3 && !complex_differs))
     }
 
-    fn same_at(&mut self, a: &Expr, b: &Expr, points: Points, seed: u64) -> Result<bool, Fault> {
-        for bits in [COARSE, FINE] {
-            self.fuel.spend(2 * NUMERIC_COST)?;
+    fn same_at(
+        &mut self,
+        a: &Expr,
+        b: &Expr,
+        points: Points,
+        seed: u64,
+        twice: bool,
+    ) -> Result<At, Fault> {
+        let mut real = true;
+        let mut bits = COARSE;
+        for next in [true, false] {
+            self.fuel.spend(2 * NUMERIC_COST * u32::try_from(bits / COARSE).unwrap_or(u32::MAX))?;
             let mut arithmetic = Numeric::new(bits, points, seed);
             let x = evaluate(&mut arithmetic, a, &mut self.fuel)?;
             let y = evaluate(&mut arithmetic, b, &mut self.fuel)?;
+            real = x.im.is_zero() && y.im.is_zero();
             if !close(&x, &y, &arithmetic) {
-                return Ok(false);
+                return Ok(At { same: false, real });
+            }
+            if next && !twice {
+                // What a sum of great terms leaves is not to be believed.
+                let lost = arithmetic.scale - x.magnitude().max(y.magnitude()).max(0);
+                return if lost > LOST { Err(Fault::Beyond) } else { Ok(At { same: true, real }) };
+            }
+            if next {
+                // So many that even of great numbers a difference below one shows.
+                let size = x.magnitude().max(y.magnitude()).max(arithmetic.scale).max(0);
+                let size = u64::try_from(size).unwrap_or_default();
+                if size > MAX_SIZE {
+                    return Err(Fault::Beyond);
+                }
+                bits = FINE + size;
             }
         }
-        Ok(true)
+        Ok(At { same: true, real })
     }
 
     /// The value of an expression without variables, to 160 bits.
@@ -163,7 +221,7 @@ impl Comparison {
                 positive = Some(x.re.is_negative() == y.re.is_negative());
                 first = Some((x, y));
             }
-            if agreed == POINTS - 1 {
+            if agreed == 3 {
                 break;
             }
         }
@@ -184,8 +242,8 @@ fn noise(x: &Complex, y: &Complex, arithmetic: &Numeric) -> i64 {
 
 fn close(x: &Complex, y: &Complex, arithmetic: &Numeric) -> bool {
     let bits = arithmetic.bits();
-    let off = x.re.minus(&y.re, bits).magnitude().max(x.im.minus(&y.im, bits).magnitude());
-    off <= noise(x, y, arithmetic)
+    let (re, im) = (x.re.minus(&y.re, bits), x.im.minus(&y.im, bits));
+    (re.is_zero() && im.is_zero()) || re.magnitude().max(im.magnitude()) <= noise(x, y, arithmetic)
 }
 
 /// Factorials have values at whole numbers only.

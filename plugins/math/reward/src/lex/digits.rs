@@ -20,13 +20,17 @@ impl Lexer<'_> {
             self.groups(&mut digits);
         }
         let rest = self.rest();
-        if rest.starts_with('.') && starts_with_digit(&rest[1..]) {
-            self.at += 1;
+        let point = if rest.starts_with("{.}") { 3 } else { 1 };
+        if rest.starts_with(['.', '{']) && rest[point - 1..].starts_with(['.', '}'])
+            && starts_with_digit(rest.get(point..).unwrap_or_default())
+            && (point == 3 || rest.starts_with('.'))
+        {
+            self.at += point;
             digits.push('.');
             digits.push_str(&self.digits());
         } else if rest.starts_with('.') && self.repeats_at(1).is_some() {
             self.at += 1;
-            digits.push('.');
+            digits.push_str(if digits.is_empty() { "0." } else { "." });
         }
         let mut literal = Literal::new(digits).ok_or(Fault::Beyond)?;
         if literal.decimals.is_some() {
@@ -113,7 +117,7 @@ impl Lexer<'_> {
     }
 
     /// The repeating digits that a bar marks, `skip` bytes ahead.
-    fn repeats_at(&self, skip: usize) -> Option<(String, usize)> {
+    pub(super) fn repeats_at(&self, skip: usize) -> Option<(String, usize)> {
         let rest = self.rest().get(skip..)?;
         ["\\overline{", "\\bar{", "\\overline ", "\\bar "].iter().find_map(|mark| {
             let body = rest.strip_prefix(mark)?;

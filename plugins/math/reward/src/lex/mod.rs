@@ -78,6 +78,14 @@ impl<'a> Lexer<'a> {
     }
 
     fn sign(&mut self, sign: char) {
+        // "2\cdot{}\sqrt{3}": a group of nothing behind an operator or a number.
+        if sign == '}' && self.out.last().is_some_and(|last| last.token == Token::Sign('{')) {
+            let before = self.out.len().checked_sub(2).map(|at| &self.out[at].token);
+            if matches!(before, None | Some(Token::Number(_) | Token::Word(_) | Token::Sign('*' | '+' | '-' | '=' | ',' | '('))) {
+                self.out.pop();
+                return;
+            }
+        }
         match sign {
             '(' | '[' | '⦃' | '⟨' => self.brackets += 1,
             ')' | ']' | '⦄' | '⟩' => self.brackets = self.brackets.saturating_sub(1),
@@ -104,7 +112,9 @@ impl<'a> Lexer<'a> {
             self.spaced = true;
             return Ok(());
         }
-        if c.is_ascii_digit() || (c == '.' && starts_with_digit(&rest[raw.len_utf8()..])) {
+        let after = &rest[raw.len_utf8()..];
+        let point = c == '.' && (starts_with_digit(after) || self.repeats_at(raw.len_utf8()).is_some());
+        if c.is_ascii_digit() || point {
             return self.number();
         }
         if c == '\\' {
@@ -361,6 +371,8 @@ impl<'a> Lexer<'a> {
         let variable = plain || (command == "mathrm" && matches!(bare, "e" | "i" | "d" | "x" | "y"));
         match bare {
             "" => self.spaced = true,
+            "\\$" | "$" => self.sign('$'),
+            "infinity" => self.sign('∞'),
             "or" | "and" | "OR" | "AND" | "Or" | "And" => {
                 self.sign(if bare.eq_ignore_ascii_case("or") { '∨' } else { '∧' });
             }
@@ -368,7 +380,14 @@ impl<'a> Lexer<'a> {
             _ if matches!(command, "operatorname" | "mathrm" | "text") && self.word_function(bare) => {}
             _ => {
                 self.spaced |= text.starts_with(char::is_whitespace);
-                self.push(Token::Text(bare.to_owned()));
+                // "\text{10 apples}" is as good as "10 apples".
+                if starts_with_digit(bare)
+                    && let Ok(inner) = lex(bare, self.commas)
+                {
+                    self.out.extend(inner);
+                } else {
+                    self.push(Token::Text(bare.to_owned()));
+                }
             }
         }
     }

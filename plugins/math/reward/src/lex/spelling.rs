@@ -55,11 +55,15 @@ fn spell(token: &Token, out: &mut String) {
 /// keeps its case.
 pub fn words(tokens: &[Lexeme]) -> String {
     let mut raw = String::new();
+    let braced = tokens.iter().any(|lexeme| {
+        matches!(lexeme.token, Token::Command(_) | Token::Sign('^' | '_'))
+    });
     for lexeme in tokens {
         match &lexeme.token {
+            Token::Sign('{' | '}') if !braced => {}
             Token::Sign('∨') => raw.push_str(" or "),
             Token::Sign('∧') => raw.push_str(" and "),
-            Token::Sign('{' | '}' | '.' | '\'' | '"' | '!' | '?') => {}
+            Token::Sign('.' | '\'' | '"' | '!' | '?') => {}
             Token::Sign('*') if tokens.len() > 2 => {}
             Token::Sign(c) => {
                 if lexeme.spaced {
@@ -83,6 +87,8 @@ pub fn words(tokens: &[Lexeme]) -> String {
         })
         .filter(|word| !word.is_empty())
         .collect();
-    let skip = usize::from(words.len() > 1 && matches!(words[0].as_str(), "the" | "a" | "A" | "an"));
+    let article = matches!(words.first().map(String::as_str), Some("the" | "a" | "A" | "an"));
+    // "A circle", and not "A, C".
+    let skip = usize::from(article && words.get(1).is_some_and(|word| word.len() > 1));
     words[skip..].join(" ")
 }

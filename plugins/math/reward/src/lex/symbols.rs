@@ -93,7 +93,7 @@ const IGNORED: &[&str] = &[
     "thickspace", "enspace", "negthinspace", "mathstrut", "strut", "bf", "rm", "it", "sf",
     "boldsymbol", "mathstrut", "hfill", "hline", "nonumber", "notag", "allowbreak", "nobreak",
     "large", "Large", "small", "normalsize", "ensuremath", "boxed", "fbox", "framebox",
-    "underline", "cancel", "displaylimits", "mathopen", "mathclose", "mathord", "mathbin",
+    "underline", "displaylimits", "mathopen", "mathclose", "mathord", "mathbin",
     "mathinner", "protect", "relax", "noindent", "centering", "bold", "pmb", "bm", "unboldmath",
 ];
 

@@ -64,6 +64,8 @@ pub struct Numeric {
     f: Elementary,
     points: Points,
     seed: u64,
+    /// The variables met so far; their order decides their signs.
+    names: Vec<String>,
     /// The greatest magnitude that went into a sum: what was lost there is this, less the bits.
     pub scale: i64,
     work: u32,
@@ -75,7 +77,7 @@ const MAX_WORK: u32 = 400;
 impl Numeric {
     /// Of so many bits, at a point drawn from the seed.
     pub fn new(bits: u64, points: Points, seed: u64) -> Self {
-        Self { f: Elementary::new(bits), points, seed, scale: i64::MIN / 4, work: 0 }
+        Self { f: Elementary::new(bits), points, seed, names: Vec::new(), scale: i64::MIN / 4, work: 0 }
     }
 
     /// The bits of its mantissas.
@@ -282,16 +284,35 @@ impl Arithmetic for Numeric {
     }
 
     fn symbol(&mut self, name: &str) -> Result<Complex, Fault> {
-        let h = hash(name, self.seed);
-        let n = i64::try_from(h % 1_000).unwrap_or_default();
-        Ok(Complex::real(match self.points {
-            Points::Naturals => Real::whole(3 + n % 11),
-            Points::Fractions => {
-                // Between 1/5 and 16/5, in 1/512; every other seed negative where the hash says so.
-                let x = Real::scaled(BigInt::from(103 + n * 3 / 2), -9);
-                if self.seed % 2 == 1 && h >> 63 == 0 { x.negated() } else { x }
+        let at = match self.names.iter().position(|known| known == name) {
+            Some(at) => at,
+            None => {
+                self.names.push(name.to_owned());
+                self.names.len() - 1
             }
-        }))
+        };
+        let n = i64::try_from(hash(name, self.seed) % 1_000).unwrap_or_default();
+        // All positive, all negative, of either sign by turns and by pairs.
+        let negative = match self.seed % 6 {
+            1 => true,
+            2 | 4 => at % 2 == 1,
+            3 => at % 2 == 0,
+            5 => at / 2 % 2 == 0,
+            _ => false,
+        };
+        let x = match self.points {
+            Points::Naturals => return Ok(Complex::real(Real::whole(3 + n % 11))),
+            // Whole numbers too, where floors jump.
+            Points::Fractions if self.seed % 6 == 4 => Real::whole(1 + n % 7),
+            Points::Fractions => match self.seed / 6 % 3 {
+                // Between 1/5 and 16/5, in 1/512; below one, where many roots and arcs are real;
+                // and up to thirteen.
+                1 => Real::scaled(BigInt::from(103 + n * 3 / 2), -9),
+                2 => Real::scaled(BigInt::from(13 + n), -10),
+                _ => Real::scaled(BigInt::from(103 + n * 3 / 2), -7),
+            },
+        };
+        Ok(Complex::real(if negative { x.negated() } else { x }))
     }
 
     fn add(&mut self, a: &Complex, b: &Complex) -> Result<Complex, Fault> {

@@ -12,7 +12,7 @@ pub mod real;
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
-use num_traits::{One, Signed};
+use num_traits::{One, Signed, ToPrimitive};
 
 use crate::Fault;
 use crate::lex::Function;
@@ -32,6 +32,11 @@ impl Default for Fuel {
 }
 
 impl Fuel {
+    /// Whether anything is left.
+    pub fn is_left(&self) -> bool {
+        self.0 > 1_000
+    }
+
     /// Spends some.
     ///
     /// # Errors
@@ -69,6 +74,10 @@ pub trait Arithmetic {
     fn power(&mut self, base: &Self::Value, exponent: &Self::Value) -> Result<Self::Value, Fault>;
     /// eˣ
     fn exponential(&mut self, exponent: &Self::Value) -> Result<Self::Value, Fault>;
+    /// n (n−1) … (n−k+1), where that is too large to be written out.
+    fn falling(&mut self, _n: u32, _k: u32) -> Result<Self::Value, Fault> {
+        Err(Fault::Beyond)
+    }
     /// A function's value.
     fn call(&mut self, function: Function, arguments: &[Self::Value]) -> Result<Self::Value, Fault>;
 }
@@ -139,6 +148,7 @@ pub fn evaluate<A: Arithmetic>(
             match exact::evaluate_call(*function, arguments, fuel) {
                 Ok(value) => return arithmetic.rational(&value),
                 Err(Fault::Inexpressible) => {}
+                Err(Fault::Beyond) => return large_call(arithmetic, *function, arguments, fuel),
                 Err(fault) => return Err(fault),
             }
             let values: Vec<A::Value> = arguments
@@ -151,7 +161,40 @@ pub fn evaluate<A: Arithmetic>(
     }
 }
 
+/// Greater factorials are not multiplied out.
+const MAX_FACTORIAL: u32 = 20_000;
+
+/// Factorials and what is made of them, in an arithmetic in which they stay small.
+fn large_call<A: Arithmetic>(
+    arithmetic: &mut A,
+    function: Function,
+    arguments: &[Expr],
+    fuel: &mut Fuel,
+) -> Result<A::Value, Fault> {
+    let mut whole = Vec::with_capacity(arguments.len());
+    for argument in arguments {
+        let value = exact::value(argument, fuel)?;
+        let n = value.is_integer().then(|| value.numer().to_u32()).flatten();
+        whole.push(n.filter(|n| *n <= MAX_FACTORIAL).ok_or(Fault::Beyond)?);
+    }
+    fuel.spend(whole.iter().max().copied().unwrap_or_default() / 8)?;
+    match (function, whole.as_slice()) {
+        (Function::Factorial, [n]) => arithmetic.falling(*n, *n),
+        (Function::Permutations, [n, k]) if k <= n => arithmetic.falling(*n, *k),
+        (Function::Binomial, [n, k]) if k <= n => {
+            let k = *k.min(&(n - k));
+            let (above, below) = (arithmetic.falling(*n, k)?, arithmetic.falling(k, k)?);
+            arithmetic.divide(&above, &below)
+        }
+        _ => Err(Fault::Beyond),
+    }
+}
+
 fn letters<A: Arithmetic>(arithmetic: &mut A, word: &str) -> Result<A::Value, Fault> {
+    // Longer ones are words.
+    if word.chars().nth(4).is_some() {
+        return Err(Fault::Inexpressible);
+    }
     let mut total: Option<A::Value> = None;
     for letter in word.chars() {
         let value = match letter {

@@ -150,6 +150,11 @@ impl Arithmetic for Modular {
         Err(Fault::Inexpressible)
     }
 
+    fn falling(&mut self, n: u32, k: u32) -> Result<u64, Fault> {
+        let factors = u64::from(n - k) + 1..=u64::from(n);
+        Ok(factors.fold(1, |product, factor| self.times(product, factor)))
+    }
+
     fn call(&mut self, _: Function, _: &[u64]) -> Result<u64, Fault> {
         Err(Fault::Inexpressible)
     }

@@ -5,8 +5,8 @@ use num_traits::{One, Signed};
 
 use super::Parser;
 use crate::Fault;
-use crate::lex::{Function, Literal, Token};
-use crate::syntax::{Constant, Expr, Separator};
+use crate::lex::{Function, Lexeme, Literal, Token};
+use crate::syntax::{Constant, Expr, Relation, Separator};
 
 /// Longer runs of letters are words, never products.
 const MAX_PRODUCT: usize = 4;
@@ -126,16 +126,24 @@ impl Parser {
         let mut letters = word.chars();
         let (first, more) = (letters.next(), letters.next().is_some());
         if more {
-            if self.at_sign('_') {
-                return Err(Fault::Syntax);
+            let count = word.chars().count();
+            // Inside an expression letters are factors: `xe^x` is x·eˣ.
+            if count <= MAX_PRODUCT && !self.stands_alone() {
+                let spaced = self.tokens[self.at - 1].spaced;
+                let letters = word.chars().enumerate().map(|(at, letter)| Lexeme {
+                    token: Token::Word(letter.to_string()),
+                    spaced: spaced && at == 0,
+                });
+                self.at -= 1;
+                self.tokens.splice(self.at..=self.at, letters);
+                self.at += 1;
+                return self.word(word.chars().take(1).collect());
             }
-            return match word.chars().count() {
+            return match count {
                 ..=MAX_PRODUCT => Ok(Expr::Word(word)),
                 // A word is a whole answer or none.
                 _ if self.tokens.len() == 1 => Ok(Expr::Word(word)),
-                _ if matches!(self.peek(), Some(Token::Sign('=' | ',' | ')' | '⦄' | '∨' | '∧')) | None) => {
-                    Ok(Expr::Text(word))
-                }
+                _ if self.stands_alone() => Ok(Expr::Text(word)),
                 _ => Err(Fault::Syntax),
             };
         }
@@ -147,6 +155,20 @@ impl Parser {
             Some('i') if !self.at_sign('_') => Ok(Expr::Constant(Constant::I)),
             _ => self.subscripted(word),
         }
+    }
+
+    /// Whether the token just read is all that stands between separators, relations or brackets.
+    fn stands_alone(&self) -> bool {
+        let edge = |token: Option<&Token>| match token {
+            None => true,
+            Some(Token::Sign(sign)) => {
+                matches!(sign, ',' | ';' | ':' | '∨' | '∧' | '(' | ')' | '⦃' | '⦄' | '{' | '}')
+                    || Relation::of(*sign).is_some()
+            }
+            Some(_) => false,
+        };
+        let before = self.at.checked_sub(2).and_then(|at| self.tokens.get(at));
+        edge(before.map(|lexeme| &lexeme.token)) && edge(self.peek())
     }
 
     /// A variable with the index behind it.
@@ -178,6 +200,7 @@ impl Parser {
     pub(super) fn group(&mut self) -> Result<Expr, Fault> {
         self.expect('{')?;
         let bars = std::mem::take(&mut self.bars);
+        let braces = std::mem::take(&mut self.braces);
         let mut inner = self.answers()?;
         if self.eat('⊛') {
             let below = self.answers()?;
@@ -187,6 +210,7 @@ impl Parser {
             inner = Expr::Quotient(Box::new(inner), Box::new(below));
         }
         self.bars = bars;
+        self.braces = braces;
         self.expect('}')?;
         // Braces around a list, in plain text, are a set's.
         Ok(match inner {
@@ -220,13 +244,18 @@ impl Parser {
         };
         self.at += 1;
         let bars = std::mem::take(&mut self.bars);
+        let braces = std::mem::replace(&mut self.braces, open == '⦃');
         if open == '⦃' && self.eat('⦄') {
             self.bars = bars;
+            self.braces = braces;
             return Ok(Expr::Named('∅'));
         }
         let inner = self.answers()?;
-        let condition = (open == '⦃' && (self.eat('|') || self.eat(':'))).then(|| self.answers());
+        let conditioned = open == '⦃' && (self.eat('|') || self.eat(':'));
+        self.braces = false;
+        let condition = conditioned.then(|| self.answers());
         self.bars = bars;
+        self.braces = braces;
         let close = self.sign().filter(|sign| closes.contains(sign)).ok_or(Fault::Syntax)?;
         self.at += 1;
         if let Some(condition) = condition.transpose()? {
@@ -279,6 +308,7 @@ impl Parser {
                 break;
             }
             if self.eat('¶') {
+                self.row_gap();
                 rows.push(Vec::new());
                 continue;
             }
@@ -304,19 +334,38 @@ impl Parser {
         Ok(Expr::Matrix(rows))
     }
 
-    /// A row of equations, in which `&` aligns.
+    /// The space asked for behind a row: `\\[6pt]`.
+    fn row_gap(&mut self) {
+        let gap = [self.peek_at(0), self.peek_at(1), self.peek_at(2), self.peek_at(3)];
+        if let [Some(Token::Sign('[')), Some(Token::Number(_)), Some(Token::Word(unit)), Some(Token::Sign(']'))] = gap
+            && matches!(unit.as_str(), "pt" | "ex" | "em" | "mm" | "cm")
+        {
+            self.at += 4;
+        }
+    }
+
+    /// A row of equations, in which `&` aligns; one that begins with a relation goes on with it.
     fn aligned_row(&mut self) -> Result<Expr, Fault> {
         let mut end = self.at;
         while let Some(lexeme) = self.tokens.get(end) {
             match &lexeme.token {
-                Token::Sign('¶') => break,
+                Token::Sign('¶') => {
+                    let mut next = end + 1;
+                    while self.tokens.get(next).is_some_and(|l| l.token == Token::Sign('&')) {
+                        next += 1;
+                    }
+                    match self.tokens.get(next).map(|lexeme| &lexeme.token) {
+                        Some(Token::Sign(sign)) if Relation::of(*sign).is_some() => end += 1,
+                        _ => break,
+                    }
+                }
                 Token::Command(name) if name == "end" => break,
                 _ => end += 1,
             }
         }
         let mut kept = 0;
         for at in self.at..end {
-            if self.tokens[at].token == Token::Sign('&') {
+            if matches!(self.tokens[at].token, Token::Sign('&' | '¶')) {
                 continue;
             }
             self.tokens.swap(self.at + kept, at);

@@ -38,16 +38,73 @@ pub(crate) fn parse_with(text: &str, commas: Commas) -> Result<Expr, Fault> {
 ///
 /// # Errors
 /// As [`parse`].
-pub(crate) fn tokens(tokens: Vec<Lexeme>) -> Result<Expr, Fault> {
+pub(crate) fn tokens(mut tokens: Vec<Lexeme>) -> Result<Expr, Fault> {
+    // Outside of an environment nothing is aligned, and a row that ends the text ends nothing.
+    if !tokens.iter().any(|lexeme| matches!(&lexeme.token, Token::Command(name) if name.starts_with("begin:"))) {
+        tokens.retain(|lexeme| lexeme.token != Token::Sign('&'));
+        while tokens.last().is_some_and(|lexeme| lexeme.token == Token::Sign('¶')) {
+            tokens.pop();
+        }
+    }
     if nesting(&tokens) > MAX_DEPTH {
         return Err(Fault::Beyond);
     }
-    let mut parser = Parser { tokens, at: 0, depth: 0, steps: 0, bars: 0 };
+    if let Some(based) = based(&tokens) {
+        return Ok(based);
+    }
+    let mut parser = Parser { tokens, at: 0, depth: 0, steps: 0, bars: 0, braces: false };
     let answer = parser.answers()?;
     if parser.at < parser.tokens.len() {
         return Err(Fault::Syntax);
     }
     Ok(answer)
+}
+
+/// Digits, perhaps letters among them, in a base: `A3_{16}`, `(1010)_2`, `\text{FF}_{16}`.
+fn based(tokens: &[Lexeme]) -> Option<Expr> {
+    let (digits, base) = match tokens {
+        [digits @ .., Lexeme { token: Token::Sign('_'), .. }, Lexeme { token: Token::Number(base), .. }] => {
+            (digits, base)
+        }
+        [
+            digits @ ..,
+            Lexeme { token: Token::Sign('_'), .. },
+            Lexeme { token: Token::Sign('{'), .. },
+            Lexeme { token: Token::Number(base), .. },
+            Lexeme { token: Token::Sign('}'), .. },
+        ] => (digits, base),
+        _ => return None,
+    };
+    let base: u32 = base.text.parse().ok().filter(|base| (2..=36).contains(base))?;
+    let digits = match digits {
+        [
+            Lexeme { token: Token::Sign('('), .. },
+            inner @ ..,
+            Lexeme { token: Token::Sign(')'), .. },
+        ] => inner,
+        [
+            Lexeme { token: Token::Sign('{'), .. },
+            inner @ ..,
+            Lexeme { token: Token::Sign('}'), .. },
+        ] => inner,
+        bare => bare,
+    };
+    let mut text = String::new();
+    for (at, lexeme) in digits.iter().enumerate() {
+        if at > 0 && lexeme.spaced {
+            return None;
+        }
+        match &lexeme.token {
+            Token::Number(literal) if literal.is_whole() => text.push_str(&literal.text),
+            Token::Word(word) | Token::Text(word) => text.push_str(&word.to_uppercase()),
+            Token::Name(_) | Token::Function(_) | Token::Command(_) | Token::Sign(_) | Token::Number(_) => {
+                return None;
+            }
+        }
+    }
+    let fits = !text.is_empty() && text.chars().all(|c| c.is_digit(base));
+    let text = text.trim_start_matches('0');
+    fits.then(|| Expr::Based(if text.is_empty() { "0".to_owned() } else { text.to_owned() }, base))
 }
 
 /// How deep brackets stand in brackets.
@@ -73,6 +130,8 @@ struct Parser {
     steps: u32,
     /// Open bars of absolute values, in which a bar closes.
     bars: u32,
+    /// Whether a set's braces are the bracket around, in which a bar begins a condition.
+    braces: bool,
 }
 
 impl Parser {
@@ -170,7 +229,7 @@ impl Parser {
             }
             let mut clause =
                 if rest.is_empty() { first } else { Expr::Relation(Box::new(first), rest) };
-            if parser.at_sign(':') && clause.is_scalar() {
+            if parser.at_sign(':') && clause.is_scalar() && !parser.braces {
                 clause = parser.ratio(clause)?;
             }
             Ok(clause)

@@ -19,7 +19,21 @@ impl Parser {
                 self.at += 1;
                 unit::currency(sign)
             }
-            _ => None,
+            _ => match self.peek() {
+                Some(Token::Word(word))
+                    if matches!(word.as_str(), "USD" | "EUR" | "GBP")
+                        && matches!(self.peek_at(1), Some(Token::Number(_))) =>
+                {
+                    let sign = match word.as_str() {
+                        "USD" => '$',
+                        "EUR" => '€',
+                        _ => '£',
+                    };
+                    self.at += 1;
+                    unit::currency(sign)
+                }
+                _ => None,
+            },
         };
         let mut value = self.sum()?;
         if negative {
@@ -113,6 +127,28 @@ impl Parser {
         depth != 0
     }
 
+    /// Whether the letter that is next ends the answer, but for a power, and is the only one in it:
+    /// else it is a variable.
+    fn lone_letter(&self) -> bool {
+        let letters = self.tokens.iter().filter(|lexeme| {
+            matches!(lexeme.token, Token::Word(_) | Token::Name(_) | Token::Function(_))
+        });
+        let mut at = self.at + 1;
+        let power = |token: Option<&Token>| match token {
+            Some(Token::Number(literal)) => matches!(literal.text.as_str(), "2" | "3"),
+            _ => false,
+        };
+        let token = |at: usize| self.tokens.get(at).map(|lexeme| &lexeme.token);
+        if token(at) == Some(&Token::Sign('^')) {
+            if power(token(at + 1)) {
+                at += 2;
+            } else if token(at + 1) == Some(&Token::Sign('{')) && power(token(at + 2)) {
+                at += 4;
+            }
+        }
+        letters.count() == 1 && at >= self.tokens.len()
+    }
+
     /// Whether the word that is next is a unit of the number before it, and not a factor.
     pub(super) fn at_unit(&self, before: &Expr) -> bool {
         let Some(Token::Word(word)) = self.peek() else { return false };
@@ -138,7 +174,12 @@ impl Parser {
             )
         );
         match letters {
-            1 => self.spaced() && last && unit::is_letter(word) && matches!(before, Expr::Number(_)),
+            1 => {
+                self.spaced()
+                    && unit::is_letter(word)
+                    && matches!(before, Expr::Number(_))
+                    && self.lone_letter()
+            }
             2 => unit::is_known(word) && (last || self.spaced()),
             3 | 4 => unit::is_known(word) || (self.spaced() && matches!(before, Expr::Number(_))),
             _ => true,

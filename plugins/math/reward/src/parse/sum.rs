@@ -83,7 +83,7 @@ impl Parser {
             Some(Token::Sign(sign)) => match sign {
                 '(' | '{' | '⌊' | '⌈' => true,
                 '[' => !self.spaced() || !after_literal,
-                '|' | '‖' => self.bars == 0,
+                '|' | '‖' => self.bars == 0 && !self.braces,
                 '∞' => true,
                 _ => false,
             },
@@ -165,6 +165,19 @@ impl Parser {
             Some(Token::Sign(sign)) => Some(*sign),
             _ => None,
         };
+        // "90^o"
+        let letter = |ahead: usize| {
+            matches!(self.peek_at(ahead), Some(Token::Word(word)) if word == "o")
+        };
+        let after_digit = self.at > 0 && matches!(self.tokens[self.at - 1].token, Token::Number(_));
+        if after_digit && sign(0) == Some('^') {
+            if letter(1) {
+                return Some(2);
+            }
+            if sign(1) == Some('{') && letter(2) && sign(3) == Some('}') {
+                return Some(4);
+            }
+        }
         match (sign(0)?, sign(1), sign(2), sign(3)) {
             ('°', ..) => Some(1),
             ('^', Some('°'), ..) => Some(2),
