@@ -77,7 +77,7 @@ pub struct TaskEval {
     /// By the items' `data.category`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub categories: BTreeMap<String, PartEval>,
-    /// By the items' `data.benchmark`.
+    /// By the items' `data.benchmark`, where they name several.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub benchmarks: BTreeMap<String, PartEval>,
     /// Mean over categories, each weighing the same; `sampled` and `greedy` are over items.

@@ -61,37 +61,44 @@ fn results(event: &EvalEvent, tasks: &Tasks<'_>) -> EvalTable {
     let largest = |t: &TaskEval| t.pass_at_k.keys().copied().max().filter(|k| *k > 1);
     let k = tasks.iter().filter_map(|(_, t)| largest(t)).max();
     let with_first = tasks.iter().any(|(_, t)| t.pass_at_1.is_some());
-    let mut head = strings(&["task", "metric", "items", &sampled, "greedy %"]);
+    let mut head = strings(&["task", "items", &sampled, "greedy %"]);
     head.extend(with_first.then(|| "pass@1".to_owned()));
     head.extend(k.map(|k| format!("pass@{k}")));
     let width = head.len();
-    let row = |name: &str, metric: &str, items: u32, sampled, greedy| {
-        let mut row = vec![name.to_owned(), metric.to_owned(), items.to_string()];
+    let row = |name: &str, items: u32, sampled, greedy| {
+        let mut row = vec![name.to_owned(), items.to_string()];
         row.extend([interval(sampled), interval(greedy)]);
         row.resize(width, String::new());
         row
     };
     let mut rows = Vec::new();
     for (index, (name, task)) in tasks.iter().enumerate() {
-        let mut own = row(name, &task.metric, task.items, task.sampled, task.greedy);
+        let mut own = row(name, task.items, task.sampled, task.greedy);
         let passes = [with_first.then_some(1), k];
-        for (cell, k) in own.iter_mut().skip(5).zip(passes.into_iter().flatten()) {
+        for (cell, k) in own.iter_mut().skip(4).zip(passes.into_iter().flatten()) {
             *cell = percent(task.pass_at_k.get(&k).copied());
         }
         rows.push(own);
         for (part, of) in [&task.benchmarks, &task.references].into_iter().flatten() {
-            rows.push(row(&format!("{name}/{part}"), "", of.items, of.sampled, of.greedy));
+            rows.push(row(&format!("{name}/{part}"), of.items, of.sampled, of.greedy));
         }
         let next = tasks.get(index + 1).and_then(|(_, t)| t.domain.as_ref());
         if let Some(domain) = task.domain.as_ref().filter(|d| next != Some(d))
-            && let Some(average) = event.domains.get(domain)
+            && let Some(average) = event.domains.get(domain).filter(|d| d.benchmarks.len() > 1)
         {
             let items = average.sampled.or(average.greedy).map_or(0, |e| e.items);
-            let name = format!("{domain} (average of {})", average.benchmarks.len());
-            rows.push(row(&name, "", items, average.sampled, average.greedy));
+            rows.push(row(&format!("{domain} average"), items, average.sampled, average.greedy));
         }
     }
-    let mut note = format!("{} split", event.purpose);
+    let mut metrics: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, task) in tasks {
+        metrics.entry(&task.metric).or_default().push(name);
+    }
+    let metrics: Vec<String> = match metrics.len() {
+        1 => metrics.into_keys().map(str::to_owned).collect(),
+        _ => metrics.iter().map(|(m, names)| format!("{m} ({})", names.join(", "))).collect(),
+    };
+    let mut note = format!("{} split; mean {}", event.purpose, metrics.join(", "));
     match event.bootstrap {
         Some(b) => note.push_str(&format!(
             "; in brackets {} % intervals, {} bootstrap draws over items (seed {})",
@@ -237,6 +244,7 @@ mod tests {
             domain: Some("math".into()),
             items: 40,
             sampled: estimate(mean, mean - 0.1, mean + 0.1),
+            greedy: estimate(1.0, 1.0, 1.0),
             pass_at_k: BTreeMap::from([(1, mean), (8, 0.9)]),
             pass_at_1: estimate(mean, mean - 0.1, mean + 0.1),
             ..TaskEval::default()
@@ -299,7 +307,7 @@ mod tests {
                 DomainEval {
                     benchmarks: vec!["amc".into(), "aime".into()],
                     sampled: estimate(0.4, 0.3, 0.5),
-                    greedy: None,
+                    greedy: estimate(1.0, 1.0, 1.0),
                 },
             )]),
             bootstrap: Some(Bootstrap { resamples: 1000, level: 0.95, seed: 3 }),
@@ -315,12 +323,11 @@ mod tests {
     fn a_domains_benchmarks_stand_together_above_their_average() {
         let tables = eval_tables(&event(), &order());
         let names: Vec<&str> = tables[0].rows.iter().map(|row| row[0].as_str()).collect();
-        let expected =
-            ["amc", "aime", "math (average of 2)", "code", "qa", "writing", "writing/gpt-4"];
+        let expected = ["amc", "aime", "math average", "code", "qa", "writing", "writing/gpt-4"];
         assert_eq!(names, expected);
-        assert_eq!(tables[0].rows[2][3], "40.0 [30.0, 50.0]");
-        assert_eq!(tables[0].rows[0][5..], ["60.0", "90.0"]);
-        assert_eq!(tables[0].rows[3][4], "25.0 ± 8.0");
+        assert_eq!(tables[0].rows[2][2], "40.0 [30.0, 50.0]");
+        assert_eq!(tables[0].rows[0][4..], ["60.0", "90.0"]);
+        assert_eq!(tables[0].rows[3][3], "25.0 ± 8.0");
         assert!(
             tables[0].note.contains("95 % intervals, 1000 bootstrap draws over items (seed 3)")
         );
@@ -363,7 +370,7 @@ mod tests {
             "components":{},"completion_length":1.0,"truncated_fraction":0.0,"undefined":{}}}}"#;
         let event: EvalEvent = serde_json::from_str(old).unwrap();
         let tables = eval_tables(&event, &[]);
-        assert_eq!(tables[0].rows[0][4], "50.0 ± 50.0");
+        assert_eq!(tables[0].rows[0][3], "50.0 ± 50.0");
         assert!(tables[0].note.contains("standard errors"));
     }
 }

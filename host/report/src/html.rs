@@ -63,7 +63,7 @@ pub fn page(title: &str, body: &str) -> String {
 const STYLE: &str = "\
 body{margin:0;background:#fff;color:#1c1c1c;font:16px/1.5 system-ui,sans-serif}\
 main{max-width:1080px;margin:0 auto;padding:1rem}\
-h1{font-size:1.5rem;margin:.5rem 0}h2{font-size:1.15rem;margin:2rem 0 .5rem}\
+h1{font-size:1.5rem;margin:.5rem 0}h2{font-size:1.15rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:1.2rem 0 .4rem}\
 .facts{color:#555;margin:0 0 1rem}\
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:1rem}\
 figure{margin:0;border:1px solid #ddd;border-radius:6px;padding:.6rem}\

@@ -92,8 +92,9 @@ impl Summary {
             rows,
             domains: last
                 .domains
-                .keys()
-                .map(|name| average(name, first, (!single).then_some(last)))
+                .iter()
+                .filter(|(_, domain)| domain.benchmarks.len() > 1)
+                .map(|(name, _)| average(name, first, (!single).then_some(last)))
                 .collect(),
         })
     }
@@ -310,7 +311,9 @@ mod tests {
         for (event, mean) in events.iter_mut().skip(1).zip([0.3, 0.6]) {
             let Event::Eval(eval) = event else { unreachable!() };
             let sampled = Some(Estimate { mean, ..Estimate::default() });
-            eval.domains.insert("math".into(), DomainEval { sampled, ..DomainEval::default() });
+            let benchmarks = vec!["amc".into(), "aime".into()];
+            let domain = DomainEval { benchmarks, sampled, greedy: None };
+            eval.domains.insert("math".into(), domain);
         }
         let cells = Summary::of(&events).unwrap().cells();
         let names: Vec<&str> = cells.iter().map(|row| row[0].as_str()).collect();

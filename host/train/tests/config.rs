@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use omni_train::config::{AggregationDenominator, LossKind, LrSchedule, RatioLevel, UndefinedRule};
+use omni_train::config::{
+    AggregationDenominator, LossKind, LrSchedule, Normalise, RatioLevel, UndefinedRule,
+};
 use omni_train::{ConfigError, RunConfig, WarmupConfig};
 
 const MINIMAL: &str = "[policy]\nmodel = \"models/tiny\"\n\n[[task]]\nuse = \"math/math\"\n";
@@ -176,4 +178,52 @@ fn a_warm_up_is_of_a_new_model_or_of_an_old_one() {
     .unwrap();
     let e = WarmupConfig::resolve(&file, &[]).unwrap_err();
     assert_eq!((e.line, e.key.as_deref()), (Some(1), Some("from")));
+}
+
+#[test]
+fn the_papers_example_is_its_setting() {
+    let example = |name: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/paper");
+        RunConfig::resolve(&folder.join(name), &[]).unwrap()
+    };
+    let run = example("run.toml");
+    let names: Vec<&str> = run.task.iter().map(|t| t.label()).collect();
+    assert_eq!(names, ["code", "math", "qa", "writing"], "the order that the paper reports");
+    assert_eq!((run.rollout.group_size, run.rollout.max_completion_tokens), (16, 3072));
+    assert_eq!(run.advantage.normalise, Normalise::None);
+    let judge = &run.models["judge"];
+    assert_eq!((judge.model.as_deref(), judge.temperature), (Some("gpt-4.1-mini"), Some(0.4)));
+    assert_eq!(run.task[3].judge_model.as_deref(), Some("judge"));
+    let limits: Vec<Option<u32>> =
+        run.task.iter().map(|t| t.data["train"].dataset().limit).collect();
+    assert_eq!(limits, [None, Some(12000), Some(5500), Some(6650)], "the paper's section 4");
+
+    let eval = example("eval.toml");
+    let of =
+        |domain: &str| eval.task.iter().filter(|t| t.domain.as_deref() == Some(domain)).count();
+    assert_eq!([of("Math"), of("General QA"), of("Coding"), of("Creative Writing")], [6, 1, 2, 1]);
+    assert!(eval.task.iter().all(|t| t.data["test"].dataset().mapping.is_some()));
+    assert_eq!(eval.task[9].data["test"].dataset().references.len(), 2);
+}
+
+#[test]
+fn normalisation_has_its_ranges() {
+    let set = |overrides: &[&str]| resolve(MINIMAL, overrides);
+    let config = set(&["advantage.normalise=median", "advantage.median.window=64"]).unwrap();
+    assert_eq!(config.advantage.normalise, Normalise::Median);
+    assert_eq!((config.advantage.median.window, config.advantage.median.slope), (64, 3.0));
+    let again: RunConfig = toml::from_str(&config.to_toml().unwrap()).unwrap();
+    assert_eq!(again, config);
+    for (key, wrong) in [
+        ("advantage.normalise", &["advantage.normalise=gdbo"][..]),
+        ("advantage.median.target", &["advantage.median.target=1.0"]),
+        ("advantage.median.floor", &["advantage.median.floor=0"]),
+        ("advantage.median.slope", &["advantage.median.slope=-1"]),
+        ("advantage.median.window", &["advantage.median.window=0"]),
+        ("advantage.scale", &["advantage.normalise=gdpo", "advantage.scale=batch"]),
+        ("task.0.domain", &["task.math.domain=\"\""]),
+    ] {
+        let error = set(wrong).expect_err(key);
+        assert_eq!(error.key.as_deref(), Some(key), "{error}");
+    }
 }

@@ -8,7 +8,7 @@
 //! templates of models that think keep of earlier turns.
 
 use omni_record::{Item, Message, Role};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::prompts::View;
 
@@ -70,6 +70,8 @@ impl Conversation {
             let mut item = Item { reference: Some(text.to_owned()), ..so_far.clone() };
             if let Value::Object(data) = &mut item.data {
                 data.insert("turn".into(), turn.into());
+                // A reward that picks a set by itself finds this one or none.
+                data.insert("references".into(), json!({ name.clone(): text }));
             }
             Some(View { set: name.clone(), item })
         };
@@ -113,7 +115,6 @@ fn reference(texts: &[Option<String>], turn: u32) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn item(data: Value) -> Item {
         let messages = vec![Message { role: Role::User, content: "Write.".into() }];
@@ -145,6 +146,7 @@ mod tests {
                 .map(|v| (v.set, v.item.reference.unwrap(), v.item.data["turn"].clone()))
                 .collect::<Vec<_>>()
         };
+        assert_eq!(conversation.views(&item, 1)[0].item.data["references"], json!({ "a": "x" }));
         let expected =
             [("a", "x", 1), ("b", "x1", 1)].map(|(s, r, t)| (s.into(), r.into(), json!(t)));
         assert_eq!(views(1), expected);

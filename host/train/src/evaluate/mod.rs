@@ -172,8 +172,13 @@ pub fn evaluate(
 
 fn domain(name: &str, strata: &[Stratum], resampler: &Resampler) -> DomainEval {
     let of = |pick: fn(&Stratum) -> &[f64], what: &str| {
-        let strata: Vec<&[f64]> = strata.iter().map(pick).collect();
-        resampler.mean_of_means(&strata, &format!("domain/{name}/{what}"))
+        let values: Vec<&[f64]> = strata.iter().map(pick).collect();
+        let name = match strata {
+            // The draws of the task itself, whose average this is.
+            [only] => format!("{}//{what}", only.name),
+            _ => format!("domain/{name}/{what}"),
+        };
+        resampler.mean_of_means(&values, &name)
     };
     DomainEval {
         benchmarks: strata.iter().map(|s| s.name.clone()).collect(),

@@ -156,7 +156,10 @@ impl Tally {
         };
         let all = view.part("", |_| true, |_| true);
         let categories = view.by("category", |seen| seen.category.as_deref());
-        let benchmarks = view.by("benchmark", |seen| seen.benchmark.as_deref());
+        let benchmarks = match view.benchmarks().is_empty() {
+            true => BTreeMap::new(),
+            false => view.by("benchmark", |seen| seen.benchmark.as_deref()),
+        };
         let marks = || self.seen.iter().flat_map(|s| &s.marks);
         let sets: BTreeSet<&str> = marks().filter_map(|m| m.set.as_deref()).collect();
         let set = |name: &str| {
@@ -330,29 +333,29 @@ impl View<'_> {
         (pass_at_k.means(), pass_at_1)
     }
 
-    /// The task's benchmarks, or the task itself where its items name none.
-    fn strata(&self) -> Vec<Stratum> {
-        let mut names: BTreeSet<Option<&str>> =
+    /// The benchmarks that the items name; none where they are all of one, which is the task then.
+    fn benchmarks(&self) -> Vec<Option<&str>> {
+        let names: BTreeSet<Option<&str>> =
             self.seen.iter().map(|s| s.benchmark.as_deref()).collect();
+        if names.len() < 2 { Vec::new() } else { names.into_iter().collect() }
+    }
+
+    /// The task's benchmarks, or the task itself. One without items leaves its domain without an
+    /// average.
+    fn strata(&self) -> Vec<Stratum> {
+        let stratum = |name: String, of: &dyn Fn(&Seen) -> bool| {
+            let values = |greedy| self.values(of, |m| m.greedy == greedy, |m| m.metric);
+            Stratum { name, sampled: values(false), greedy: values(true) }
+        };
+        let names = self.benchmarks();
         if names.is_empty() {
-            // A benchmark without items leaves its domain without an average.
-            names.insert(None);
+            return vec![stratum(self.task.to_owned(), &|_| true)];
         }
         names
             .into_iter()
             .map(|name| {
-                let values = |greedy: bool| {
-                    let of = |s: &Seen| s.benchmark.as_deref() == name;
-                    self.values(of, |m| m.greedy == greedy, |m| m.metric)
-                };
-                Stratum {
-                    name: match name {
-                        Some(benchmark) => format!("{}/{benchmark}", self.task),
-                        None => self.task.to_owned(),
-                    },
-                    sampled: values(false),
-                    greedy: values(true),
-                }
+                let label = name.map_or(self.task.to_owned(), |b| format!("{}/{b}", self.task));
+                stratum(label, &|s| s.benchmark.as_deref() == name)
             })
             .collect()
     }

@@ -25,6 +25,8 @@ pub struct World {
     pub tokenizer: Tokenizer,
     /// Scores that are undefined: (task, from which output on).
     pub undefined_from: Option<(usize, usize)>,
+    /// Whose fault that is.
+    pub undefined_kind: ReasonKind,
     /// (task, item) of every group scored, in no fixed order.
     pub scored: Mutex<Vec<(usize, String, usize)>>,
 }
@@ -36,6 +38,7 @@ impl World {
         Self {
             tokenizer: Tokenizer::train_bpe(texts.into_iter(), &config).unwrap(),
             undefined_from: None,
+            undefined_kind: ReasonKind::Fuel,
             scored: Mutex::default(),
         }
     }
@@ -110,7 +113,7 @@ impl Scorer for World {
             let mut accuracy = component("accuracy", value);
             if self.undefined_from.is_some_and(|(t, from)| t == task && i >= from) {
                 accuracy.value = Value::Undefined(Undefined {
-                    kind: ReasonKind::Fuel,
+                    kind: self.undefined_kind,
                     message: "out of fuel".into(),
                 });
             }
