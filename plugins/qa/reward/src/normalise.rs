@@ -27,8 +27,8 @@ pub enum Normalise {
     /// 3. Typographic quotation marks, apostrophes, hyphens, dashes and minus signs become ASCII.
     /// 4. One pair of quotation marks, backticks or asterisks around the whole goes (asterisks also
     ///    doubled), where none of the kind stands inside.
-    /// 5. One full stop at the end goes, where it is the only one and more than a character is
-    ///    left.
+    /// 5. One full stop at the end goes, unless the last word has others (`U.S.`, `e.g.`, `…`;
+    ///    a decimal's point is none) or all that is left is a letter.
     /// 6. A capital that begins a word of three or more letters, all others of which are small,
     ///    becomes small.
     #[default]
@@ -104,10 +104,13 @@ fn unquoted(text: &str) -> &str {
 }
 
 fn without_stop(text: &str) -> &str {
-    match text.strip_suffix('.') {
-        Some(rest) if !rest.contains('.') && has_two(rest) => rest.trim_end(),
-        _ => text,
-    }
+    let Some(rest) = text.strip_suffix('.') else { return text };
+    let last = rest.rsplit(' ').next().unwrap_or_default();
+    let number =
+        || last.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',' | '-' | '$' | '%'));
+    let abbreviated = last.ends_with('.') || last.contains('.') && !number();
+    let letter = !has_two(rest) && !rest.contains(|c: char| c.is_ascii_digit());
+    if abbreviated || letter { text } else { rest.trim_end() }
 }
 
 /// Whether more than one character is there, so that no letter alone is ever made equal to one.
@@ -157,6 +160,11 @@ mod tests {
             ("New York", "new\u{a0}york"),
             ("ion\u{200b}ic", "ionic"),
             ("U.S.", "U.S."),
+            ("0.5 m", "0.5 m."),
+            ("5", "5."),
+            ("12.5%", "12.5%."),
+            ("It rises. It then falls.", "It rises. It then falls"),
+            ("vitamin A", "Vitamin A."),
         ] {
             assert_eq!(Normalise::Standard.apply(one), Normalise::Standard.apply(other), "{one}");
         }
@@ -178,7 +186,9 @@ mod tests {
             ("x\u{b2}", "x2"),
             ("5", "-5"),
             ("1.5", "15"),
-            ("5.", "5"),
+            (".5", "5"),
+            ("A...", "A"),
+            ("wait...", "wait"),
             ("the mill", "mill"),
             ("an ion", "a ion"),
             ("not red", "red"),
