@@ -14,6 +14,7 @@ from wit_world.imports import programs
 import omni_harness  # noqa: F401
 import runner
 import sealing
+import snapshot
 
 sealing.preload()
 sealing.seal()
@@ -42,4 +43,4 @@ class Interpreter(wit_world.exports.Interpreter):
         return programs.Execution(status, result.stdout, result.stderr, 0)
 
 
-sealing.freeze()
+snapshot.take()

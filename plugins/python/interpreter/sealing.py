@@ -8,7 +8,6 @@ something that works.
 
 import builtins
 import errno
-import gc
 import importlib
 import io
 import linecache
@@ -138,13 +137,6 @@ def seal():
             found = replaced.get(id(value))
             if found is not None and found[0] is value and module.__name__ != __name__:
                 setattr(module, name, found[1])
-
-
-def freeze():
-    """The last step before the snapshot."""
-    gc.collect()
-    gc.freeze()
-    gc.disable()
 
 
 def _exit(code=None):

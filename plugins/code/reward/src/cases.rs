@@ -1,24 +1,12 @@
 //! The tests of an item: what is given to the program, and what is expected.
 
-use omni_sdk::reward::{Error, Item, Result};
-use serde::Deserialize;
+use omni_sdk::reward::{Item, Result};
 
+use crate::assertion::{Call, Expected, Names, call, is_builtin};
+use crate::forms::{Case, Form, Row};
 use crate::literal::Value;
-use crate::syntax::{Kind, Line, Token, lines};
-
-/// The form of `data`; a row may hold more than this reads.
-#[derive(Debug, Default, Deserialize)]
-struct Data {
-    functional: Option<String>,
-    inputs: Option<Vec<String>>,
-    outputs: Option<Vec<String>>,
-    assertions: Option<Vec<String>>,
-    #[serde(default)]
-    setup: Option<String>,
-    entry_point: Option<String>,
-    #[serde(default)]
-    preamble: Option<String>,
-}
+use crate::needs;
+use crate::syntax::{Kind, Line, lines};
 
 /// An item's tests.
 #[derive(Debug)]
@@ -42,123 +30,142 @@ pub(crate) enum Tests {
 /// Tests that are code.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Code {
-    /// Run after the program, in its namespace, before the calls.
+    /// Run before calls, after the program in its namespace, and before other tests in theirs.
     pub(crate) setup: String,
     /// What `candidate` stands for in the calls.
     pub(crate) candidate: Option<(String, String)>,
     /// Expressions whose values are compared here.
     pub(crate) calls: Vec<Call>,
-    /// The name that guarded tests hand to `check`.
+    /// The name that other tests hand to `check`.
     pub(crate) checked: Option<String>,
     /// Code that only Python can judge; each is a test.
-    pub(crate) guarded: Vec<String>,
-}
-
-/// An expression and what its value has to be.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Call {
-    pub(crate) expression: String,
-    pub(crate) expected: Expected,
-}
-
-/// What a value has to be.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Expected {
-    Equal(Value),
-    /// The very same of `None`, `True` and `False`.
-    Is(Value),
-    /// Within a tolerance of a number; `true` if its edge is within too.
-    Near(f64, f64, bool),
-}
-
-impl Expected {
-    pub(crate) fn accepts(&self, value: &Value) -> bool {
-        match self {
-            Self::Equal(expected) => value.equals(expected),
-            Self::Is(expected) => value == expected,
-            Self::Near(centre, tolerance, edge) => value.as_f64().is_some_and(|value| {
-                let distance = (value - centre).abs();
-                distance < *tolerance || *edge && distance == *tolerance
-            }),
-        }
-    }
+    pub(crate) others: Vec<String>,
+    /// Whether that code reaches into the instance of the program.
+    pub(crate) shares: bool,
 }
 
 impl Cases {
     /// Reads an item's tests.
     pub(crate) fn read(item: &Item) -> Result<Self> {
-        let data: Data = item.data()?;
-        let wrong = |what: &str| Err(Error::invalid_input(format!("item `{}`: {what}", item.id)));
-        let tests = match (data.functional, data.inputs, data.outputs, data.assertions) {
-            (Some(code), None, None, None) => {
-                let setup = data.setup.unwrap_or_default();
-                Tests::Code(functional(&code, &setup, data.entry_point.as_deref()))
+        let row = Row::read(item)?;
+        needs::check(&row, &item.id)?;
+        let tests = match row.tests {
+            Form::Streams(streams) => Tests::Streams(streams),
+            Form::Assertions(list) => Tests::Code(listed(&list, row.setup)),
+            Form::Functional(code) => {
+                Tests::Code(functional(&code, &row.setup, row.entry_point.as_deref()))
             }
-            (None, Some(inputs), Some(outputs), None) => {
-                if inputs.is_empty() || inputs.len() != outputs.len() {
-                    return wrong(&format!(
-                        "`data` has {} inputs and {} outputs",
-                        inputs.len(),
-                        outputs.len()
-                    ));
-                }
-                Tests::Streams(inputs.into_iter().zip(outputs).collect())
-            }
-            (None, None, None, Some(assertions)) => {
-                if assertions.is_empty() {
-                    return wrong("`data.assertions` is empty");
-                }
-                Tests::Code(listed(&assertions, data.setup.unwrap_or_default()))
-            }
-            _ => {
-                return wrong(
-                    "`data` has to hold one of `functional`, `inputs` with `outputs`, `assertions`",
-                );
-            }
+            Form::Calls(name, calls) => Tests::Code(called(&name, &calls, row.setup)),
         };
-        let preamble = data.preamble.unwrap_or_default();
-        Ok(Self { entry_point: data.entry_point, preamble, tests })
+        Ok(Self { entry_point: row.entry_point, preamble: row.preamble, tests })
     }
 
     /// How many tests there are.
     pub(crate) fn count(&self) -> usize {
         match &self.tests {
             Tests::Streams(cases) => cases.len(),
-            Tests::Code(code) => code.calls.len() + code.guarded.len(),
+            Tests::Code(code) => code.calls.len() + code.others.len(),
         }
+    }
+}
+
+/// What tests write that look at the program's instance from inside: they replace things in it,
+/// or read what it prints.
+const INSIDE: [&str; 12] = [
+    "patch(",
+    "patch.object",
+    "mock",
+    "redirect_std",
+    "sys.std",
+    "capsys",
+    "capfd",
+    "monkeypatch",
+    "getsource",
+    "StringIO",
+    "assertLogs",
+    "assertWarns",
+];
+
+/// A function called with literals.
+fn called(name: &str, cases: &[Case], setup: String) -> Code {
+    let calls = cases.iter().map(|(arguments, expected)| {
+        let arguments: Vec<String> = arguments.iter().map(Value::literal).collect();
+        Call {
+            expression: format!("candidate({})", arguments.join(",")),
+            expected: Expected::Resembles(expected.clone()),
+        }
+    });
+    // A method of `Solution` where the program has no such function.
+    let bound = format!("{name} if {name:?} in globals() else Solution().{name}");
+    Code {
+        calls: calls.collect(),
+        candidate: Some(("candidate".to_owned(), bound)),
+        setup,
+        ..Code::default()
     }
 }
 
 /// A list of assertions: each is one test.
 fn listed(assertions: &[String], setup: String) -> Code {
-    let mut code = Code { setup, ..Code::default() };
+    let given = defined(&setup);
+    let names = Names {
+        known: &|_| true,
+        tested: &|name| !is_builtin(name) && !given.iter().any(|it| it == name),
+    };
+    let mut code = Code::default();
     for source in assertions {
         let call = lines(source).and_then(|lines| match &lines[..] {
-            [line] => call(line, source, &|_| true),
+            [line] => call(line, source, &names),
             _ => None,
         });
         match call {
             Some(call) => code.calls.push(call),
-            None => code.guarded.push(source.clone()),
+            None => code.others.push(source.clone()),
         }
     }
+    code.shares = code.others.iter().chain([&setup]).any(|it| looks_inside(it));
+    code.setup = setup;
     code
+}
+
+fn looks_inside(source: &str) -> bool {
+    INSIDE.iter().any(|it| source.contains(it))
+}
+
+/// The names that a source imports or defines.
+fn defined(source: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for line in lines(source).unwrap_or_default() {
+        let mut tokens = line.tokens.iter().filter(|it| it.kind == Kind::Name).map(|it| it.text);
+        match tokens.next() {
+            Some("import" | "from") => names.extend(tokens.map(str::to_owned)),
+            Some("def" | "class") => names.extend(tokens.next().map(str::to_owned)),
+            Some(name) if line.tokens.get(1).is_some_and(|it| it.text == "=") => {
+                names.push(name.to_owned());
+            }
+            _ => {}
+        }
+    }
+    names
 }
 
 /// A test function `check(candidate)`, or any other test code.
 fn functional(source: &str, setup: &str, entry_point: Option<&str>) -> Code {
-    if let Some(code) = lines(source).and_then(|lines| split(&lines, source, setup, entry_point)) {
+    let lined = lines(source);
+    if let Some(code) = lined.as_deref().and_then(|it| split(it, source, setup, entry_point)) {
         return code;
     }
-    let mut test = format!("{setup}\n{source}\n");
-    let parsed = lines(source).unwrap_or_default();
+    let mut test = source.to_owned();
+    let parsed = lined.unwrap_or_default();
     let called = parsed.iter().find(|line| line.indent == 0 && line.starts_with(&["check", "("]));
     let checked = called.and_then(|line| line.tokens.get(2)).map(|token| token.text.to_owned());
     let calls = called.is_some() || parsed.is_empty() && source.contains("\ncheck(");
-    if let (false, Some(entry)) = (calls, entry_point) {
-        test.push_str(&format!("check({entry})\n"));
+    let defines = source.lines().any(|line| line.starts_with("def check("));
+    if let (false, true, Some(entry)) = (calls, defines, entry_point) {
+        test.push_str(&format!("\ncheck({entry})\n"));
     }
-    Code { checked, guarded: vec![test], ..Code::default() }
+    let shares = looks_inside(&test) || looks_inside(setup);
+    Code { setup: setup.to_owned(), checked, others: vec![test], shares, ..Code::default() }
 }
 
 /// Takes a test function of nothing but assertions apart.
@@ -178,12 +185,13 @@ fn split(lines: &[Line<'_>], source: &str, setup: &str, entry_point: Option<&str
                 return None;
             }
             parameter = Some(name.text.to_owned());
-            let known = |token: &Token<'_>| {
-                token.text == name.text || imported.contains(&token.text.to_owned())
+            let names = Names {
+                known: &|it| it == name.text || imported.iter().any(|one| one == it),
+                tested: &|it| it == name.text,
             };
             while let Some(line) = rest.next_if(|line| line.indent > 0) {
                 if !ignorable(line) {
-                    code.calls.push(call(line, source, &known)?);
+                    code.calls.push(call(line, source, &names)?);
                 }
             }
         } else if line.starts_with(&["check", "("]) && entry.is_none() {
@@ -215,169 +223,4 @@ fn constant(line: &Line<'_>, source: &str) -> bool {
 fn ignorable(line: &Line<'_>) -> bool {
     let text = line.tokens.iter().all(|token| token.kind == Kind::Text);
     text || line.tokens.len() == 1 && line.tokens[0].text == "pass"
-}
-
-/// An assertion as an expression and what its value has to be, where every name
-/// in the expression is known.
-fn call(line: &Line<'_>, source: &str, known: &dyn Fn(&Token<'_>) -> bool) -> Option<Call> {
-    if !line.starts_with(&["assert"]) {
-        return None;
-    }
-    let top = |from: usize, word: &str| {
-        let tokens = line.tokens.iter().enumerate().skip(from);
-        tokens
-            .filter(|(_, token)| token.depth == 0 && token.text == word)
-            .map(|(at, _)| at)
-            .collect::<Vec<_>>()
-    };
-    let end = top(1, ",").first().copied().unwrap_or(line.tokens.len());
-    let top = |word: &str| {
-        let mut found = top(1, word);
-        found.retain(|at| *at < end);
-        found
-    };
-    let text = |from: usize, to: usize| line.text(source, from, to).to_owned();
-    if ["and", "or", "if", "lambda", "in", ":=", "!=", ">", ">="]
-        .iter()
-        .any(|it| !top(it).is_empty())
-    {
-        return None;
-    }
-    if !expression_is_known(&line.tokens[1..end], known) {
-        return None;
-    }
-    let (equal, is, less, at_most) = (top("=="), top("is"), top("<"), top("<="));
-    let not = top("not");
-    match (&equal[..], &is[..], &less[..], &at_most[..], &not[..]) {
-        ([at], [], [], [], []) => {
-            let (left, right) = (text(1, *at), text(*at + 1, end));
-            match (Value::parse(&left), Value::parse(&right)) {
-                (None, Some(value)) => {
-                    Some(Call { expression: left, expected: Expected::Equal(value) })
-                }
-                (Some(value), None) => {
-                    Some(Call { expression: right, expected: Expected::Equal(value) })
-                }
-                _ => None,
-            }
-        }
-        ([], [at], [], [], []) => {
-            let value = Value::parse(&text(*at + 1, end))?;
-            matches!(value, Value::None | Value::Bool(_))
-                .then(|| Call { expression: text(1, *at), expected: Expected::Is(value) })
-        }
-        ([], [], [at], [], []) | ([], [], [], [at], []) => {
-            let tolerance = Value::parse(&text(*at + 1, end))?.as_f64()?;
-            let (expression, centre) = distance(line, source, *at)?;
-            let expected = Expected::Near(centre, tolerance, less.is_empty());
-            Some(Call { expression, expected })
-        }
-        ([], [], [], [], [1]) => {
-            let expression = format!("not ({})", text(2, end));
-            Some(Call { expression, expected: Expected::Is(Value::Bool(true)) })
-        }
-        ([], [], [], [], []) if end > 1 => {
-            let expression = format!("not ({})", text(1, end));
-            Some(Call { expression, expected: Expected::Is(Value::Bool(false)) })
-        }
-        _ => None,
-    }
-}
-
-/// Reads `abs(EXPRESSION - NUMBER)` (or the two the other way round) that ends before `end`.
-fn distance(line: &Line<'_>, source: &str, end: usize) -> Option<(String, f64)> {
-    let tokens = &line.tokens;
-    let whole = tokens.get(1)?.text == "abs"
-        && tokens.get(2)?.text == "("
-        && tokens.get(end - 1)?.text == ")"
-        && tokens[3..end - 1].iter().all(|token| token.depth > 0);
-    if !whole {
-        return None;
-    }
-    let minus: Vec<_> =
-        (4..end - 1).filter(|at| tokens[*at].depth == 1 && tokens[*at].text == "-").collect();
-    let [at] = minus[..] else { return None };
-    let (left, right) = (line.text(source, 3, at), line.text(source, at + 1, end - 1));
-    // An operator that binds as loosely as the minus would regroup the two sides.
-    let plain = |text: &str| {
-        let lines = lines(text)?;
-        let [line] = &lines[..] else { return None };
-        let loose = ["+", "-", "<<", ">>", "&", "|", "^", "if", "or", "and", ","];
-        let binds = line.tokens.iter().all(|it| it.depth > 0 || !loose.contains(&it.text));
-        binds.then_some(())
-    };
-    match (Value::parse(left), Value::parse(right)) {
-        (None, Some(centre)) => plain(left).and(Some((left.to_owned(), centre.as_f64()?))),
-        (Some(centre), None) => plain(right).and(Some((right.to_owned(), centre.as_f64()?))),
-        _ => None,
-    }
-}
-
-const KEYWORDS: [&str; 13] = [
-    "for", "in", "if", "else", "lambda", "not", "and", "or", "is", "None", "True", "False", "await",
-];
-
-const BUILTINS: [&str; 36] = [
-    "abs",
-    "all",
-    "any",
-    "bin",
-    "bool",
-    "bytes",
-    "bytearray",
-    "chr",
-    "complex",
-    "dict",
-    "divmod",
-    "enumerate",
-    "filter",
-    "float",
-    "frozenset",
-    "hex",
-    "int",
-    "isinstance",
-    "iter",
-    "len",
-    "list",
-    "map",
-    "max",
-    "min",
-    "next",
-    "oct",
-    "ord",
-    "pow",
-    "range",
-    "repr",
-    "reversed",
-    "round",
-    "set",
-    "sorted",
-    "str",
-    "sum",
-];
-
-/// Whether every name of an expression means something where it will be run.
-fn expression_is_known(tokens: &[Token<'_>], known: &dyn Fn(&Token<'_>) -> bool) -> bool {
-    // Names that a comprehension binds.
-    let bound: Vec<&str> = tokens
-        .iter()
-        .enumerate()
-        .filter(|(at, token)| {
-            let since = tokens[..*at].iter().rposition(|it| it.text == "for" || it.text == "in");
-            token.kind == Kind::Name && since.is_some_and(|since| tokens[since].text == "for")
-        })
-        .map(|(_, token)| token.text)
-        .collect();
-    tokens.iter().enumerate().all(|(at, token)| {
-        let attribute = at > 0 && tokens[at - 1].text == ".";
-        let keyword = token.depth > 0 && tokens.get(at + 1).is_some_and(|next| next.text == "=");
-        token.kind != Kind::Name
-            || attribute
-            || keyword
-            || KEYWORDS.contains(&token.text)
-            || BUILTINS.contains(&token.text)
-            || ["tuple", "type", "zip"].contains(&token.text)
-            || bound.contains(&token.text)
-            || known(token)
-    })
 }

@@ -1,4 +1,9 @@
-//! The program in a completion.
+//! The program in a completion: what stands in the last `<answer>…</answer>` outside of thinking;
+//! of that, a fenced block where there is one.
+//!
+//! Of several blocks it is the last that defines the function under test, else the last that
+//! mentions it, else the last. Blocks of other languages do not count, and blocks that name no
+//! language only where none names Python.
 
 use omni_sdk::text;
 use serde::Deserialize;
@@ -6,7 +11,7 @@ use serde::Deserialize;
 /// Where the program stands.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Extract {
+pub enum Extract {
     /// In the last `<answer>` outside of thinking.
     #[default]
     Tags,
@@ -16,7 +21,7 @@ pub(crate) enum Extract {
 
 impl Extract {
     /// The program, or none where there is no answer or it is empty.
-    pub(crate) fn program(self, completion: &str, entry_point: Option<&str>) -> Option<String> {
+    pub fn program(self, completion: &str, entry_point: Option<&str>) -> Option<String> {
         let answer = text::answer_as_written(completion).map(str::to_owned);
         let answer = match (self, answer) {
             (_, Some(answer)) => answer,
@@ -38,18 +43,28 @@ impl Extract {
     }
 }
 
-/// The last fenced block of Python, or the last that names the entry point.
+/// The fenced block that holds the program.
 fn fenced<'a>(text: &'a str, entry_point: Option<&str>) -> Option<&'a str> {
-    let blocks: Vec<_> = text::fences(text)
-        .into_iter()
-        .filter(|fence| {
-            let language = fence.language.split([' ', '{']).next().unwrap_or("");
-            ["", "python", "py", "python3"].contains(&language.to_ascii_lowercase().as_str())
-        })
-        .collect();
-    let named = |name: &str| blocks.iter().rev().find(|fence| fence.code.contains(name));
-    let block = entry_point.and_then(named).or(blocks.last())?;
-    Some(block.code)
+    let fences = text::fences(text);
+    let of = |languages: &[&str]| -> Vec<&'a str> {
+        let fits = |fence: &&text::Fence<'a>| {
+            let language = fence.language.split([' ', '{', ',']).next().unwrap_or("");
+            languages.contains(&language.to_ascii_lowercase().as_str())
+        };
+        fences.iter().filter(fits).map(|fence| fence.code).collect()
+    };
+    let mut blocks = of(&["python", "py", "python3"]);
+    if blocks.is_empty() {
+        blocks = of(&[""]);
+    }
+    let last = |fits: &dyn Fn(&str) -> bool| blocks.iter().rev().find(|code| fits(code)).copied();
+    // `Solution().method` is defined by its class.
+    let name = entry_point.map(|it| it.split(['.', '(']).next().unwrap_or(it).trim());
+    let defined = name.filter(|it| !it.is_empty()).and_then(|name| {
+        last(&|code| ["def ", "class "].iter().any(|word| code.contains(&format!("{word}{name}"))))
+            .or_else(|| last(&|code| code.contains(name)))
+    });
+    defined.or(blocks.last().copied())
 }
 
 #[cfg(test)]
@@ -70,6 +85,11 @@ mod tests {
         assert_eq!(auto("<think>y</think>x = 1").as_deref(), Some("x = 1\n"));
         let two = "So:\n```python\ndef f(): pass\n```\nand\n```python\nprint(1)\n```\n";
         assert_eq!(auto(two).as_deref(), Some("def f(): pass\n"));
+        let used = "```python\ndef f(): pass\n```\nUsage:\n```python\nf()\n```\n```\n1\n```\n";
+        assert_eq!(auto(used).as_deref(), Some("def f(): pass\n"));
+        let printed = "```py\nprint(1)\n```\nprints\n```\n1\n```";
+        assert_eq!(Extract::Auto.program(printed, None).as_deref(), Some("print(1)\n"));
+        assert_eq!(Extract::Auto.program("```\nx\n```", None).as_deref(), Some("x\n"));
         assert_eq!(auto("```js\n1\n```\n```py\n2\n```").as_deref(), Some("2\n"));
         assert_eq!(auto("<answer>a = 1</answer>").as_deref(), Some("a = 1\n"));
     }

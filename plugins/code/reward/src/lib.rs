@@ -1,24 +1,33 @@
 //! The reward for programs: 1 if the program passes every test, else 0.
 //!
-//! Candidate programs cheat, so what is compared is kept out of their sight
-//! wherever that can be done: of `assert f(args) == expected` only `f(args)` is
-//! given to the program's instance, which prints the value, and the comparison
-//! is made here. Input and output are compared here too. Only tests that are
-//! arbitrary code share an instance with the program, guarded as `omni_harness.py`
-//! describes, and pass by printing a secret that is out of the program's reach.
+//! Candidate programs cheat, so what is compared is kept out of their sight: of
+//! `assert f(args) == expected` only `f(args)` is given to the program's instance, which prints the
+//! value, and the comparison is made here. Input and output are compared here too. Tests that are
+//! arbitrary code run in an instance of their own, and only what they do to the program's names is
+//! done in the program's (`replay.rs`). Tests that look into the program's instance from inside
+//! share it, guarded as `omni_guard.py` describes, and pass by printing a secret that is out of
+//! the program's reach.
 //!
 //! A program that raises or is stopped scores 0; an interpreter that could not
-//! be had makes the components undefined.
+//! be had makes the components undefined, and tests that need what the sandbox lacks are
+//! unsupported.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
+mod assertion;
 mod cases;
-mod extract;
-mod literal;
+pub mod extract;
+mod forms;
+pub mod literal;
+mod needs;
 mod plan;
+mod replay;
 mod syntax;
+mod wire;
 
-use omni_sdk::reward::{Component, Execution, Group, Reply, Request, Result, Reward, Status};
+use omni_sdk::reward::{
+    Component, Error, Execution, Group, Program, Reply, Request, Result, Reward, Status,
+};
 use omni_sdk::reward::{StopKind, Turn};
 use serde::Deserialize;
 
@@ -41,51 +50,85 @@ impl Reward for Code {
 
     fn score(&self, group: &Group, replies: &[Reply]) -> Result<Turn> {
         let cases = Cases::read(&group.item)?;
-        let plans: Vec<Plan> = (0..)
+        let mut rollouts: Vec<Rollout<'_>> = (0..)
             .zip(&group.rollouts)
             .map(|(index, rollout)| {
                 let program = self.extract.program(&rollout.text, cases.entry_point.as_deref());
-                Plan::new(&cases, program.as_deref(), group.seed, index)
+                let plan = Plan::new(&cases, program.as_deref(), group.seed, index);
+                Rollout { plan, fault: None }
             })
             .collect();
-        let wanted: usize = plans.iter().map(|plan| plan.programs.len()).sum();
-        if replies.len() < wanted {
-            let programs = plans.into_iter().flat_map(|plan| plan.programs);
-            return Ok(Turn::Ask(programs.map(Request::Execute).collect()));
-        }
+        // Everything is worked out anew from the replies so far: nothing else is kept of earlier
+        // calls.
         let mut rest = replies;
-        let mut scores = Vec::new();
-        for plan in &plans {
-            let (own, others) = rest.split_at(plan.programs.len());
-            rest = others;
-            scores.push(score(&cases, plan, own));
+        loop {
+            let wanted: Vec<_> = rollouts.iter().map(Rollout::programs).collect();
+            let count = wanted.iter().map(Vec::len).sum();
+            if count == 0 {
+                break;
+            }
+            if rest.len() < count {
+                let programs = wanted.into_iter().flatten();
+                return Ok(Turn::Ask(programs.map(Request::Execute).collect()));
+            }
+            for (rollout, programs) in rollouts.iter_mut().zip(&wanted) {
+                let (own, others) = rest.split_at(programs.len());
+                rest = others;
+                rollout.take(programs, own);
+            }
         }
-        Ok(Turn::Done(scores))
+        rollouts
+            .iter()
+            .map(|rollout| rollout.score(&cases, &group.item.id))
+            .collect::<Result<_>>()
+            .map(Turn::Done)
     }
 }
 
-/// The components of one rollout.
-fn score(cases: &Cases, plan: &Plan, replies: &[Reply]) -> Vec<Component> {
-    let undefined = |reason: &str| {
-        vec![Component::undefined("accuracy", reason), Component::undefined("tests_passed", reason)]
-    };
-    let mut runs = Vec::new();
-    for reply in replies {
-        match reply {
-            Reply::Executed(execution) => match fault(execution) {
-                Some(reason) => return undefined(&reason),
-                None => runs.push(execution),
-            },
-            Reply::Failed(reason) => return undefined(reason),
-            Reply::Compared(_) => return undefined("a comparison came back for a program"),
-        }
+/// One rollout while its programs run.
+struct Rollout<'a> {
+    plan: Plan<'a>,
+    /// What keeps it from a score.
+    fault: Option<String>,
+}
+
+impl Rollout<'_> {
+    fn programs(&self) -> Vec<Program> {
+        if self.fault.is_some() { Vec::new() } else { self.plan.programs() }
     }
-    let passed = plan.passed(cases, &runs);
-    let all = passed == cases.count();
-    vec![
-        Component::scored("accuracy", f64::from(u8::from(all))),
-        Component::scored("tests_passed", passed as f64),
-    ]
+
+    fn take(&mut self, programs: &[Program], replies: &[Reply]) {
+        let mut runs = Vec::new();
+        for reply in replies {
+            let fault = match reply {
+                Reply::Executed(execution) => {
+                    runs.push(execution);
+                    fault(execution)
+                }
+                Reply::Failed(reason) => Some(reason.clone()),
+                Reply::Compared(_) => Some("a comparison came back for a program".to_owned()),
+            };
+            if fault.is_some() {
+                self.fault = fault;
+                return;
+            }
+        }
+        self.plan.take(programs, &runs);
+    }
+
+    fn score(&self, cases: &Cases, item: &str) -> Result<Vec<Component>> {
+        if let Some(reason) = &self.fault {
+            let undefined = |name: &str| Component::undefined(name, reason.as_str());
+            return Ok(vec![undefined("accuracy"), undefined("tests_passed")]);
+        }
+        let passed = self.plan.passed();
+        let passed = passed.map_err(|why| Error::invalid_input(format!("item `{item}`: {why}")))?;
+        let all = passed == cases.count();
+        Ok(vec![
+            Component::scored("accuracy", f64::from(u8::from(all))),
+            Component::scored("tests_passed", passed as f64),
+        ])
+    }
 }
 
 /// What is no fault of the program: only the clock, which is a backstop and no verdict.

@@ -1,107 +1,158 @@
-//! What is run for one rollout, and what the outcomes come to.
+//! What is run for one rollout, round by round, and what the outcomes come to.
 
 use omni_sdk::reward::{Execution, Program, Status};
 use omni_sdk::rng::Rng;
 
+use crate::assertion::Expected;
 use crate::cases::{Cases, Code, Tests};
 use crate::literal::Value;
-use crate::syntax::{Kind, lines};
+use crate::replay::Replay;
+use crate::wire::{harnessed, lacks_harness, marked, with_harness};
 
-/// Runs a program and its tests; the interpreter has it compiled already.
-const HARNESS: &str = include_str!("../../../python/interpreter/omni_harness.py");
-
-/// What is run for one rollout.
-pub(crate) struct Plan {
-    /// None where there is no program: then nothing passes.
-    pub(crate) programs: Vec<Program>,
-    /// Starts the lines of values and of the verdict of guarded tests.
-    mark: String,
+/// The programs of one rollout.
+pub(crate) struct Plan<'a> {
+    parts: Vec<Part<'a>>,
+    /// Whether the interpreter has no harness of its own.
+    bare: bool,
 }
 
-impl Plan {
-    pub(crate) fn new(cases: &Cases, program: Option<&str>, seed: u32, index: u64) -> Self {
+/// Tests that are run one way.
+enum Part<'a> {
+    /// A program for each standard input.
+    Streams(Vec<Program>, &'a [(String, String)], Option<usize>),
+    /// One program for all calls.
+    Calls(Program, &'a Code, String, Option<usize>),
+    /// Tests and program by turns.
+    Replay(Box<Replay<'a>>),
+}
+
+impl<'a> Plan<'a> {
+    /// The plan for a program; nothing is run and nothing passes where there is none.
+    pub(crate) fn new(cases: &'a Cases, program: Option<&str>, seed: u32, index: u64) -> Self {
         let mut rng = Rng::keyed(seed.into(), "code", index);
         let mark = format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64());
-        let mut programs = Vec::new();
+        let mut parts = Vec::new();
         if let Some(program) = program {
-            let source = format!("{}\n{program}", cases.preamble);
-            let add = |source: String, stdin: &str| Program {
-                stdin: stdin.to_owned(),
-                seed,
-                ..Program::new("python", source)
+            let source = if cases.preamble.is_empty() {
+                program.to_owned()
+            } else {
+                format!("{}\n{program}", cases.preamble)
             };
             match &cases.tests {
                 Tests::Streams(streams) => {
-                    let runs = streams.iter().map(|(input, _)| add(source.clone(), input));
-                    programs.extend(runs);
+                    let run = |(input, _): &(String, String)| Program {
+                        stdin: input.clone(),
+                        seed,
+                        ..Program::new("python", source.as_str())
+                    };
+                    parts.push(Part::Streams(streams.iter().map(run).collect(), streams, None));
                 }
                 Tests::Code(code) => {
                     if !code.calls.is_empty() {
-                        programs.push(add(harness(cases, code, &source, &mark, false), ""));
+                        let program = calls(code, &source, &mark, seed);
+                        parts.push(Part::Calls(program, code, mark.clone(), None));
                     }
-                    if !code.guarded.is_empty() {
-                        programs.push(add(harness(cases, code, &source, &mark, true), ""));
+                    if !code.others.is_empty() {
+                        let replay = Replay::new(cases, code, &source, seed, &mark);
+                        parts.push(Part::Replay(Box::new(replay)));
                     }
                 }
             }
         }
-        Self { programs, mark }
+        Self { parts, bare: false }
     }
 
-    /// How many tests passed, by what the programs printed.
-    pub(crate) fn passed(&self, cases: &Cases, runs: &[&Execution]) -> usize {
-        match &cases.tests {
-            Tests::Streams(streams) => {
-                let right = |(run, (_, output)): &(&&Execution, &(String, String))| {
-                    run.status == Status::Exited && same_output(&run.stdout, output)
-                };
-                runs.iter().zip(streams).filter(right).count()
+    /// The programs of the next round; none when all is known.
+    pub(crate) fn programs(&self) -> Vec<Program> {
+        let mut programs = Vec::new();
+        for part in &self.parts {
+            match part {
+                Part::Streams(runs, _, None) => programs.extend_from_slice(runs),
+                Part::Calls(program, _, _, None) => programs.push(program.clone()),
+                Part::Replay(replay) => programs.extend(replay.program()),
+                Part::Streams(..) | Part::Calls(..) => {}
             }
-            Tests::Code(code) => {
-                let mut runs = runs.iter();
-                let mut passed = 0;
-                if !code.calls.is_empty() {
-                    passed += runs.next().map_or(0, |run| self.calls(code, run));
+        }
+        if self.bare {
+            programs = programs.iter().map(with_harness).collect();
+        }
+        programs
+    }
+
+    /// Goes on with what the programs of [`Self::programs`] did.
+    pub(crate) fn take(&mut self, programs: &[Program], runs: &[&Execution]) {
+        let mut pairs = programs.iter().zip(runs);
+        if !self.bare && pairs.any(|(program, run)| lacks_harness(program, run)) {
+            self.bare = true;
+            return;
+        }
+        let mut runs = runs.iter();
+        for part in &mut self.parts {
+            match part {
+                Part::Streams(all, streams, passed @ None) => {
+                    let right = runs.by_ref().take(all.len()).zip(streams.iter());
+                    *passed =
+                        Some(right.filter(|(run, (_, output))| is_right(run, output)).count());
                 }
-                if !code.guarded.is_empty() {
-                    passed += runs.next().map_or(0, |run| self.guarded(code, run));
+                Part::Calls(_, code, mark, passed @ None) => {
+                    *passed = runs.next().map(|run| calls_passed(code, mark, run));
                 }
-                passed
+                Part::Replay(replay) if replay.program().is_some() => {
+                    if let Some(run) = runs.next() {
+                        replay.take(run);
+                    }
+                }
+                _ => {}
             }
         }
     }
 
-    /// The lines behind a mark, where the program ended by itself.
-    fn marked<'a>(&'a self, run: &'a Execution) -> impl Iterator<Item = &'a str> {
-        let ended = run.status == Status::Exited;
-        let lines = run.stdout.split('\n').filter(move |_| ended);
-        lines.filter_map(|line| line.strip_prefix(self.mark.as_str())?.strip_prefix(' '))
-    }
-
-    fn calls(&self, code: &Code, run: &Execution) -> usize {
-        let mut passed = vec![None; code.calls.len()];
-        for line in self.marked(run) {
-            let Some((index, text)) = line.split_once(' ') else { continue };
-            let Some(index) = index.parse::<usize>().ok().filter(|it| *it < passed.len()) else {
-                continue;
+    /// How many tests passed, or why they cannot be run.
+    pub(crate) fn passed(&self) -> Result<usize, &str> {
+        let mut passed = 0;
+        for part in &self.parts {
+            passed += match part {
+                Part::Streams(.., count) | Part::Calls(.., count) => count.unwrap_or(0),
+                Part::Replay(replay) => replay.passed()?,
             };
-            let right =
-                Value::parse(text).is_some_and(|value| code.calls[index].expected.accepts(&value));
-            // Said twice, it is not the harness alone that speaks.
-            passed[index] = Some(right && passed[index].is_none());
         }
-        passed.iter().filter(|it| **it == Some(true)).count()
+        Ok(passed)
     }
+}
 
-    fn guarded(&self, code: &Code, run: &Execution) -> usize {
-        let mut lines = self.marked(run);
-        match (lines.next(), lines.next()) {
-            (Some(verdict), None) if verdict.len() == code.guarded.len() => {
-                verdict.bytes().filter(|byte| *byte == b'1').count()
-            }
-            _ => 0,
-        }
+/// The program that prints the values of all calls.
+fn calls(code: &Code, source: &str, mark: &str, seed: u32) -> Program {
+    let (parameter, entry) = match &code.candidate {
+        Some((parameter, entry)) => (parameter.as_str(), entry.as_str()),
+        None => ("", ""),
+    };
+    let setup = if code.setup.trim().is_empty() { "" } else { code.setup.as_str() };
+    let mut pieces = vec!["calls", mark, source, setup, parameter, entry];
+    pieces.extend(code.calls.iter().map(|call| call.expression.as_str()));
+    harnessed(&pieces, seed)
+}
+
+fn calls_passed(code: &Code, mark: &str, run: &Execution) -> usize {
+    let mut passed = vec![None; code.calls.len()];
+    for line in marked(run, mark) {
+        let Some((index, text)) = line.split_once(' ') else { continue };
+        let Some(index) = index.parse::<usize>().ok().filter(|it| *it < passed.len()) else {
+            continue;
+        };
+        let expected = &code.calls[index].expected;
+        let right = match (text.strip_prefix('?'), expected) {
+            // An object that is no plain data is still true or false.
+            (Some(truth), Expected::Truth(expected)) => (truth == "True") == *expected,
+            _ => Value::parse(text).is_some_and(|value| expected.accepts(&value)),
+        };
+        // Said twice, it is not the harness alone that speaks.
+        passed[index] = Some(right && passed[index].is_none());
     }
+    passed.iter().filter(|it| **it == Some(true)).count()
+}
+
+fn is_right(run: &Execution, output: &str) -> bool {
+    run.status == Status::Exited && same_output(&run.stdout, output)
 }
 
 /// Whether two outputs are the same but for white space at the ends of lines
@@ -111,77 +162,4 @@ fn same_output(a: &str, b: &str) -> bool {
         text.trim_end().lines().map(|line| line.trim_end().to_owned()).collect()
     };
     lines(a) == lines(b)
-}
-
-/// The program that runs the harness.
-fn harness(cases: &Cases, code: &Code, source: &str, mark: &str, guarded: bool) -> String {
-    let list = |items: &mut dyn Iterator<Item = String>| {
-        format!("[{}]", items.collect::<Vec<_>>().join(","))
-    };
-    let arguments = if guarded {
-        // Without the name under test the program's own definitions go before the preamble's.
-        let entry = cases.entry_point.as_deref().or(code.checked.as_deref()).unwrap_or("");
-        vec![
-            quoted(&code.setup),
-            quoted(&cases.preamble),
-            quoted(entry),
-            list(&mut imported(code).iter().map(|name| quoted(name))),
-            list(&mut code.guarded.iter().map(|test| quoted(test))),
-        ]
-    } else {
-        let bound = code.candidate.iter();
-        vec![
-            quoted(&code.setup),
-            list(&mut bound.map(|(name, entry)| format!("({},{})", quoted(name), quoted(entry)))),
-            list(&mut code.calls.iter().map(|call| quoted(&call.expression))),
-        ]
-    };
-    format!(
-        "try:\n    from omni_harness import run\nexcept ImportError:\n    _names = {{'__name__': \
-         'omni_harness'}}\n    exec(r'''{HARNESS}''', _names)\n    run = _names['run']\nrun({guarded}, \
-         '{mark}', {source}, {arguments})\n",
-        guarded = if guarded { "True" } else { "False" },
-        source = quoted(source),
-        arguments = arguments.join(", "),
-    )
-}
-
-/// A Python string literal of this text.
-fn quoted(text: &str) -> String {
-    let mut literal = String::with_capacity(text.len() + 2);
-    literal.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => literal.extend(['\\', c]),
-            '\n' => literal.push_str("\\n"),
-            '\r' => literal.push_str("\\r"),
-            '\0' => literal.push_str("\\0"),
-            c if c < ' ' => literal.push_str(&format!("\\x{:02x}", u32::from(c))),
-            c => literal.push(c),
-        }
-    }
-    literal.push('"');
-    literal
-}
-
-/// The modules that guarded tests import: what a program did to them is undone.
-fn imported(code: &Code) -> Vec<String> {
-    let mut names = Vec::new();
-    for source in code.guarded.iter().chain([&code.setup]) {
-        for line in lines(source).unwrap_or_default() {
-            let Some(first) = line.tokens.first().filter(|it| it.kind == Kind::Name) else {
-                continue;
-            };
-            let end = match first.text {
-                "import" => line.tokens.len(),
-                "from" => 2,
-                _ => continue,
-            };
-            let named = line.tokens.iter().take(end).skip(1).filter(|it| it.kind == Kind::Name);
-            names.extend(named.map(|it| it.text.to_owned()));
-        }
-    }
-    names.sort();
-    names.dedup();
-    names
 }

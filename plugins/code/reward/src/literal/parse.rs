@@ -1,6 +1,6 @@
 //! Reads a Python literal.
 
-use super::Value;
+use super::{Kind, Value};
 
 /// How deeply values may nest.
 const DEPTH: usize = 200;
@@ -170,8 +170,58 @@ impl Parser<'_> {
                     _ => None,
                 }
             }
-            _ => None,
+            _ => self.made(*Kind::ALL.iter().find(|kind| kind.name() == word)?, depth),
         }
+    }
+
+    /// A value of the standard library, by what it is made with.
+    fn made(&mut self, kind: Kind, depth: usize) -> Option<Value> {
+        if !self.eat("(") {
+            return None;
+        }
+        let (mut items, _) = self.items(")", depth)?;
+        let int = |it: &Value| matches!(it, Value::Int(_));
+        let fits = match (kind, &items[..]) {
+            (Kind::Complex, [Value::Int(_) | Value::Float(_)]) => true,
+            (Kind::Complex, [Value::Int(_) | Value::Float(_), Value::Int(_) | Value::Float(_)]) => {
+                true
+            }
+            (Kind::Deque, [] | [Value::List(_)]) => true,
+            (Kind::Counter | Kind::OrderedDict | Kind::DefaultDict, [Value::Dict(_)]) => true,
+            (Kind::Counter | Kind::OrderedDict, []) => true,
+            (Kind::ByteArray, [Value::Bytes(_)]) => true,
+            (Kind::Decimal, [Value::Text(_) | Value::Int(_)]) => true,
+            (Kind::Fraction, [_] | [_, _]) | (Kind::TimeDelta, [_] | [_, _] | [_, _, _]) => {
+                items.iter().all(int)
+            }
+            (Kind::Range, list) => (1..=3).contains(&list.len()) && list.iter().all(int),
+            (Kind::Date, list) => list.len() == 3 && list.iter().all(int),
+            (Kind::DateTime, list) => (3..=7).contains(&list.len()) && list.iter().all(int),
+            (Kind::Time, list) => list.len() <= 4 && list.iter().all(int),
+            _ => false,
+        };
+        if !fits {
+            return None;
+        }
+        // In one form each, so that equal ones look equal.
+        let zero = || Value::Int("0".to_owned());
+        match kind {
+            Kind::Complex => {
+                items.resize(2, zero());
+            }
+            Kind::Fraction => items.resize(2, Value::Int("1".to_owned())),
+            Kind::Range if items.len() == 1 => items.insert(0, zero()),
+            Kind::DateTime => items.resize(7, zero()),
+            Kind::Time => items.resize(4, zero()),
+            Kind::TimeDelta => items.resize(3, zero()),
+            Kind::Counter | Kind::OrderedDict => items.resize(1, Value::Dict(Vec::new())),
+            Kind::Deque => items.resize(1, Value::List(Vec::new())),
+            _ => {}
+        }
+        if kind == Kind::Range {
+            items.resize(3, Value::Int("1".to_owned()));
+        }
+        Some(Value::Made(kind, items))
     }
 
     /// `set()` and the like, or `set([…])`.
@@ -196,6 +246,7 @@ impl Parser<'_> {
             "list" => Value::List(items),
             "tuple" => Value::Tuple(items),
             "dict" => Value::Dict(Vec::new()),
+            "frozenset" => Value::Made(Kind::FrozenSet, vec![Value::Set(items)]),
             _ => Value::Set(items),
         })
     }
