@@ -184,6 +184,10 @@ pub(crate) struct Serve {
     /// unique; repeatable.
     #[arg(long = "task", value_name = "TASK")]
     pub(crate) tasks: Vec<String>,
+    /// A run file: its entries for the tasks say the rewards' settings, the judges and the judges'
+    /// models. Without --task all its entries are offered.
+    #[arg(long, value_name = "RUN.toml")]
+    pub(crate) run: Option<PathBuf>,
     /// Where to listen. Anything but loopback wants a token.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub(crate) listen: std::net::SocketAddr,
@@ -196,6 +200,15 @@ pub(crate) struct Serve {
     /// The longest answer, in tokens.
     #[arg(long, value_name = "N", default_value_t = 4096)]
     pub(crate) max_tokens: u32,
+    /// Completions generated at a time.
+    #[arg(long, value_name = "N", default_value_t = 16)]
+    pub(crate) concurrency: u32,
+    /// Prompts, and scoring requests, that may wait; further ones are answered with 503.
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) queue: u32,
+    /// How long running requests may take to finish after Ctrl-C, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) grace: u32,
 }
 
 /// `plan`.
@@ -314,9 +327,49 @@ pub(crate) enum Pack {
         #[arg(long)]
         json: bool,
     },
+    /// Make wrong answers for the questions of a dataset: with a model, which also checks that
+    /// they are wrong, or from the answers of the same category.
+    Distractors(Distractors),
     /// A command of `pack` that is not supported yet.
     #[command(external_subcommand)]
     Other(Vec<String>),
+}
+
+/// `pack distractors`.
+#[derive(Debug, Args)]
+pub(crate) struct Distractors {
+    /// The dataset: .jsonl, .json or .parquet. Default: the mapping's place on the hub.
+    #[arg(long, value_name = "FILE", required_unless_present = "mapping")]
+    pub(crate) input: Option<PathBuf>,
+    /// JSON Lines with `data.distractors`, which need no mapping. Where it is there already, only
+    /// the rows that it lacks are made.
+    #[arg(long, value_name = "G.jsonl")]
+    pub(crate) output: PathBuf,
+    /// How the dataset's columns make rows: a ready mapping's name, or a mapping file.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) mapping: Option<String>,
+    /// Wrong answers for each question.
+    #[arg(long, value_name = "N", default_value_t = 15)]
+    pub(crate) count: usize,
+    /// The part of a row whose equals are of one category; without a model, wrong answers come from
+    /// there.
+    #[arg(long, value_name = "PART", default_value = "data.category")]
+    pub(crate) category: String,
+    /// Begin with the wrong answers that a row has (the other options, say).
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Take only so many rows of the dataset, shared out as its mapping says.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Seed of what is chosen.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u32,
+    /// A run file with a table [models]: ask one of them.
+    #[arg(long, value_name = "RUN.toml")]
+    pub(crate) run: Option<PathBuf>,
+    /// Which of its models. Default: the only one.
+    #[arg(long, value_name = "NAME", requires = "run")]
+    pub(crate) model: Option<String>,
 }
 
 /// `plugin`.

@@ -330,3 +330,56 @@ fn panic_text(panic: &(dyn Any + Send)) -> String {
         .unwrap_or("no message")
         .to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Never;
+
+    impl Scorer for Never {
+        fn tasks(&self) -> &[String] {
+            &[]
+        }
+
+        fn find(&self, _: &str) -> Option<usize> {
+            None
+        }
+
+        fn score(&self, _: usize, _: &Map<String, Value>, _: u32) -> Result<Value, String> {
+            unreachable!("no thread was started")
+        }
+    }
+
+    /// A handle without threads: the test takes the rows out.
+    fn handle(capacity: usize) -> Handle {
+        let shared = Shared { queue: Mutex::default(), arrived: Condvar::new(), capacity };
+        Handle { scorer: Arc::new(Never), shared: Arc::new(shared) }
+    }
+
+    #[test]
+    fn rows_that_nobody_waits_for_are_not_scored() {
+        let handle = handle(2);
+        let long = handle.submit(0, 0, vec![Map::new(); 5]).unwrap();
+        let (batch, row) = handle.shared.next().unwrap();
+        assert_eq!(row, 0);
+        let short = handle.submit(1, 0, vec![Map::new(); 1]).unwrap();
+        assert!(handle.submit(2, 0, vec![Map::new(); 1]).is_err(), "two wait already");
+        drop(long);
+        batch.scored(row, Ok(Value::Null));
+        let (next, _) = handle.shared.next().unwrap();
+        assert_eq!(next.task, 1);
+        drop(short);
+        lock(&handle.shared.queue).closed = true;
+        assert!(handle.shared.next().is_none());
+    }
+
+    #[test]
+    fn requests_take_turns() {
+        let handle = handle(9);
+        let waiting = [3, 1, 2].map(|rows| handle.submit(rows, 0, vec![Map::new(); rows]).unwrap());
+        let order: Vec<usize> = (0..6).map(|_| handle.shared.next().unwrap().0.task).collect();
+        assert_eq!(order, [3, 1, 2, 3, 2, 3]);
+        drop(waiting);
+    }
+}

@@ -22,7 +22,7 @@ use serde_json::{Map, json};
 use crate::args::{Arguments, Score};
 use crate::console;
 use crate::fault::{Blame as _, Fault, Outcome};
-use crate::task;
+use crate::task::{self, Task};
 use output::Output;
 use setup::Setup;
 use totals::Totals;
@@ -60,8 +60,10 @@ fn score_file(setup: &Setup, score: &Score, file: &Path) -> Outcome<()> {
         let next = AtomicUsize::new(0);
         let results = spread(setup.threads, batch.len(), &next, &|index| {
             let (number, line) = &batch[index];
-            (!line.trim_ascii().is_empty())
-                .then(|| score_line(setup, file, line, *number, score.seed))
+            (!line.trim_ascii().is_empty()).then(|| {
+                let by = (&setup.task, &setup.components[..]);
+                score_line(by, file, line, *number, score.seed)
+            })
         })?;
         for ((number, _), result) in batch.iter().zip(results) {
             match result {
@@ -91,7 +93,7 @@ fn score_file(setup: &Setup, score: &Score, file: &Path) -> Outcome<()> {
 }
 
 /// What became of a line: rollouts, scores, and the line to write; or what is wrong with it.
-type Scored = Result<(usize, GroupScore, serde_json::Value), String>;
+pub(crate) type Scored = Result<(usize, GroupScore, serde_json::Value), String>;
 
 /// Does `count` pieces of work on plain threads that take the next piece when they are free; what
 /// they give is in order.
@@ -138,7 +140,14 @@ fn input(path: &Path) -> Outcome<Box<dyn BufRead>> {
     Ok(Box::new(BufReader::with_capacity(1 << 16, file)))
 }
 
-fn score_line(setup: &Setup, file: &Path, line: &[u8], number: usize, seed: u32) -> Scored {
+/// Scores a line by a task whose components have these weights.
+pub(crate) fn score_line(
+    (task, components): (&Task, &[ComponentSpec]),
+    file: &Path,
+    line: &[u8],
+    number: usize,
+    seed: u32,
+) -> Scored {
     let line = std::str::from_utf8(line).map_err(|error| format!("not UTF-8: {error}"))?;
     let (item, completions) = read_line(file, line, number)?;
     let rollouts: Vec<Rollout> = completions
@@ -148,11 +157,11 @@ fn score_line(setup: &Setup, file: &Path, line: &[u8], number: usize, seed: u32)
     let scored = if rollouts.is_empty() {
         GroupScore { rollouts: Vec::new(), fuel: Fuel::default(), reproducible: true }
     } else {
-        setup.task.score(&item, &rollouts, seed)
+        task.score(&item, &rollouts, seed)
     };
     let line = json!({
         "id": item.id,
-        "scores": scores(&setup.components, &scored),
+        "scores": scores(components, &scored),
         "fuel": {"reward": scored.fuel.reward, "programs": scored.fuel.programs},
     });
     Ok((rollouts.len(), scored, line))
