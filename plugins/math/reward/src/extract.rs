@@ -6,6 +6,7 @@
 use omni_sdk::text as marked;
 use serde::Deserialize;
 
+use crate::parse::parse;
 use crate::prose;
 
 /// Where the answer stands.
@@ -53,6 +54,10 @@ pub(crate) fn inside(text: &str) -> Option<String> {
     boxed(text)
         .or_else(|| prose::announced(end))
         .or_else(|| prose::last_formula(end))
+        .or_else(|| {
+            let bare = text.trim();
+            (bare.len() <= 200 && parse(bare).is_ok()).then(|| bare.to_owned())
+        })
         .or_else(|| prose::last_number(end))
         .or_else(|| {
             // A short text may be the answer itself.

@@ -16,9 +16,30 @@ pub fn expanded(expr: Expr) -> Expr {
                 rest.into_iter().map(|(relation, side)| (relation, expanded(side))).collect(),
             )
         }
+        other if other.is_scalar() && upper_signs(&other) == Some(2) => {
+            // ±a ± b are four numbers.
+            let mut all = Vec::with_capacity(4);
+            for first in [false, true] {
+                for second in [false, true] {
+                    let mut signs = vec![second, first];
+                    all.push(signed(&other, &mut || signs.pop().unwrap_or_default()));
+                }
+            }
+            Expr::List(Separator::Or, all)
+        }
         other if has_plus_minus(&other) => {
-            let both = vec![signed(&other, false), signed(&other, true)];
+            let both = vec![signed(&other, &mut || false), signed(&other, &mut || true)];
             Expr::List(Separator::Or, both.into_iter().map(matrices).collect())
+        }
+        Expr::Sequence('[', rows, ']')
+            if rows.len() > 1 && rows.iter().all(|row| matches!(row, Expr::Sequence('[', _, ']'))) =>
+        {
+            // [[1, 2], [3, 4]]
+            let rows = rows.into_iter().map(|row| match row {
+                Expr::Sequence(_, members, _) => members,
+                other => vec![other],
+            });
+            Expr::Matrix(rows.collect())
         }
         other => matrices(other),
     }
@@ -40,37 +61,56 @@ fn has_plus_minus(expr: &Expr) -> bool {
     expr.any(&|part| matches!(part, Expr::PlusMinus(..)))
 }
 
-/// The expression with the upper signs, or the lower.
-fn signed(expr: &Expr, lower: bool) -> Expr {
-    let all = |parts: &[Expr]| parts.iter().map(|part| signed(part, lower)).collect::<Vec<_>>();
-    let one = |part: &Expr| Box::new(signed(part, lower));
+/// How many ± it has; none when ∓ ties them together.
+fn upper_signs(expr: &Expr) -> Option<usize> {
+    let own = match expr {
+        Expr::PlusMinus(_, true) => return None,
+        Expr::PlusMinus(_, false) => 1,
+        _ => 0,
+    };
+    expr.parts().into_iter().try_fold(own, |total, part| Some(total + upper_signs(part)?))
+}
+
+/// The expression with the upper signs, or the lower where `lower` says so, asked once for each.
+fn signed(expr: &Expr, lower: &mut dyn FnMut() -> bool) -> Expr {
+    let all = |parts: &[Expr], lower: &mut dyn FnMut() -> bool| {
+        parts.iter().map(|part| signed(part, lower)).collect::<Vec<_>>()
+    };
+    let one = |part: &Expr, lower: &mut dyn FnMut() -> bool| Box::new(signed(part, lower));
     match expr {
         Expr::PlusMinus(inner, flipped) => {
+            let below = lower();
             let inner = signed(inner, lower);
-            if *flipped == lower { inner } else { Expr::Negative(Box::new(inner)) }
+            if *flipped == below { inner } else { Expr::Negative(Box::new(inner)) }
         }
-        Expr::Sum(parts) => Expr::Sum(all(parts)),
-        Expr::Product(parts) => Expr::Product(all(parts)),
-        Expr::Negative(a) => Expr::Negative(one(a)),
-        Expr::Quotient(a, b) => Expr::Quotient(one(a), one(b)),
-        Expr::Power(a, b) => Expr::Power(one(a), one(b)),
-        Expr::Call(function, parts) => Expr::Call(*function, all(parts)),
-        Expr::Percent(a) => Expr::Percent(one(a)),
-        Expr::Degrees(a) => Expr::Degrees(one(a)),
-        Expr::Quantity(a, unit) => Expr::Quantity(one(a), unit.clone()),
-        Expr::Sequence(open, parts, close) => Expr::Sequence(*open, all(parts), *close),
-        Expr::Set(parts) => Expr::Set(all(parts)),
-        Expr::List(kind, parts) => Expr::List(*kind, all(parts)),
-        Expr::Matrix(rows) => Expr::Matrix(rows.iter().map(|row| all(row)).collect()),
-        Expr::Relation(first, rest) => Expr::Relation(
-            one(first),
-            rest.iter().map(|(relation, side)| (*relation, signed(side, lower))).collect(),
-        ),
-        Expr::Sets(first, rest) => Expr::Sets(
-            one(first),
-            rest.iter().map(|(operation, set)| (*operation, signed(set, lower))).collect(),
-        ),
-        Expr::Where(a) => Expr::Where(one(a)),
+        Expr::Sum(parts) => Expr::Sum(all(parts, lower)),
+        Expr::Product(parts) => Expr::Product(all(parts, lower)),
+        Expr::Negative(a) => Expr::Negative(one(a, lower)),
+        Expr::Quotient(a, b) => Expr::Quotient(one(a, lower), one(b, lower)),
+        Expr::Power(a, b) => Expr::Power(one(a, lower), one(b, lower)),
+        Expr::Call(function, parts) => Expr::Call(*function, all(parts, lower)),
+        Expr::Percent(a) => Expr::Percent(one(a, lower)),
+        Expr::Degrees(a) => Expr::Degrees(one(a, lower)),
+        Expr::Quantity(a, unit) => Expr::Quantity(one(a, lower), unit.clone()),
+        Expr::Sequence(open, parts, close) => Expr::Sequence(*open, all(parts, lower), *close),
+        Expr::Set(parts) => Expr::Set(all(parts, lower)),
+        Expr::List(kind, parts) => Expr::List(*kind, all(parts, lower)),
+        Expr::Matrix(rows) => Expr::Matrix(rows.iter().map(|row| all(row, lower)).collect()),
+        Expr::Relation(first, rest) => {
+            let first = one(first, lower);
+            Expr::Relation(
+                first,
+                rest.iter().map(|(relation, side)| (*relation, signed(side, lower))).collect(),
+            )
+        }
+        Expr::Sets(first, rest) => {
+            let first = one(first, lower);
+            Expr::Sets(
+                first,
+                rest.iter().map(|(operation, set)| (*operation, signed(set, lower))).collect(),
+            )
+        }
+        Expr::Where(a) => Expr::Where(one(a, lower)),
         other => other.clone(),
     }
 }

@@ -61,6 +61,10 @@ impl Comparison {
             (Expr::List(Separator::Comma, x), Expr::Sequence('[', y, ']')) if x.len() > 2 => {
                 self.unordered(x, y)
             }
+            // A set has each of its members once, however often it is said.
+            (Expr::Set(x), Expr::Set(y)) if x.len() != y.len() => {
+                Ok(self.covers(x, y)? && self.covers(y, x)?)
+            }
             _ => match (members(a), members(b)) {
                 (Some(x), Some(y)) => self.unordered(x, y),
                 _ => Ok(false),
@@ -99,6 +103,23 @@ impl Comparison {
             }
             let Some(at) = found else { return Ok(false) };
             free.remove(at);
+        }
+        Ok(true)
+    }
+
+    /// Whether each of the second is one of the first.
+    fn covers(&mut self, a: &[Expr], b: &[Expr]) -> Result<bool, Fault> {
+        if a.len() > MAX_UNORDERED || b.len() > MAX_UNORDERED {
+            return Ok(false);
+        }
+        for y in b {
+            let mut found = false;
+            for x in a {
+                found = found || self.same(x, y)?;
+            }
+            if !found {
+                return Ok(false);
+            }
         }
         Ok(true)
     }

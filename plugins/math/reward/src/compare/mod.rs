@@ -93,7 +93,12 @@ fn same_words(a: &Expr, b: &Expr) -> bool {
         Expr::Text(text) | Expr::Word(text) => {
             let text = text.trim().trim_end_matches('.');
             let cased = text.chars().count() < 2 || (product(expr) && !text.eq_ignore_ascii_case("no"));
-            if cased { text.to_owned() } else { text.to_lowercase() }
+            let text = if cased { text.to_owned() } else { text.to_lowercase() };
+            match text.as_str() {
+                "yes" => "true".to_owned(),
+                "no" => "false".to_owned(),
+                _ => text,
+            }
         }
         _ => String::new(),
     };

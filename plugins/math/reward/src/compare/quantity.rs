@@ -21,7 +21,7 @@ fn quantity(expr: &Expr) -> Quantity {
     let degree = || Unit { name: "degree".to_owned() };
     match expr {
         Expr::Quantity(value, unit) => {
-            // Units that say nothing: "square units", "points" are kept, "units" are not.
+            // Units that say nothing: "square units".
             let generic = unit.name.split('^').next() == Some("unit");
             let inner = quantity(value);
             Quantity {
@@ -56,6 +56,12 @@ impl Comparison {
             return self.same_percent(&x, &y);
         }
         match (&x.unit, &y.unit) {
+            (Some(u), Some(v)) if u.is_degree() && v.name == "rad" || u.name == "rad" && v.is_degree() => {
+                let plain = |expr: &Expr, q: &Quantity| {
+                    if q.unit.as_ref().is_some_and(Unit::is_degree) { radians(expr) } else { q.value.clone() }
+                };
+                self.same_scalar(&plain(a, &x), &plain(b, &y))
+            }
             (Some(u), Some(v)) if u.name != v.name => {
                 let Some((one, other)) = u.ratio(v) else { return Ok(false) };
                 let left = times(x.value, one);

@@ -100,7 +100,10 @@ impl Comparison {
             }
             _ => {}
         }
-        if let (Some(x), Some(y)) = (self.real_set(a)?, self.real_set(b)?) {
+        let (names, others) = (a.symbols(), b.symbols());
+        if (names.is_empty() || others.is_empty() || names == others)
+            && let (Some(x), Some(y)) = (self.real_set(a)?, self.real_set(b)?)
+        {
             return Ok(x == y);
         }
         match (a, b) {

@@ -26,7 +26,9 @@ const MAX_SIZE: u64 = 3_000;
 /// Bits that operations may have lost.
 const SLACK: i64 = 40;
 /// Points at which expressions with variables are evaluated, beside those without a value.
-const SEEDS: [u64; 8] = [6, 13, 20, 15, 10, 7, 17, 18];
+const SEEDS: [u64; 9] = [6, 13, 12, 15, 10, 2, 17, 7, 0];
+/// Far points, for expressions with corners.
+const FAR: [u64; 3] = [18, 19, 20];
 const POINTS: usize = 6;
 
 /// What was seen at one point.
@@ -59,7 +61,7 @@ impl Comparison {
         if exact_a == Err(Fault::Undefined) || exact_b == Err(Fault::Undefined) {
             return Err(Fault::Undefined);
         }
-        let (golden_a, golden_b) = (golden(a, b), golden(b, a));
+        let (golden_a, golden_b) = (constants(a, b), constants(b, a));
         let (a, b) = (golden_a.as_ref().unwrap_or(a), golden_b.as_ref().unwrap_or(b));
         match self.same_function(a, b)? {
             Decision::Same(true) => return Ok(true),
@@ -118,9 +120,10 @@ impl Comparison {
             |expr: &Expr| expr.any(&|part| matches!(part, Expr::Call(Function::Abs, _)));
         let imaginary = |expr: &Expr| expr.any(&|part| *part == Expr::Constant(Constant::I));
         let everywhere = absolute(a) != absolute(b) || imaginary(a) || imaginary(b);
-        let (mut real, mut complex) = (0, 0);
+        let (mut real, mut complex, mut beyond) = (0, 0, 0);
         let mut complex_differs = false;
-        for seed in SEEDS {
+        let far = if has_corners(a) || has_corners(b) { FAR.as_slice() } else { &[] };
+        for seed in far.iter().chain(&SEEDS).copied() {
             // One careful look is enough where there are several points.
             match self.same_at(a, b, points, seed, seed == SEEDS[0]) {
                 Ok(at) if at.real || everywhere => {
@@ -135,12 +138,15 @@ impl Comparison {
                 }
                 Err(Fault::Undefined | Fault::Inexpressible) => {}
                 // Too large at this point, and perhaps not at another.
-                Err(Fault::Beyond) if self.fuel.is_left() => {}
+                Err(Fault::Beyond) if self.fuel.is_left() => beyond += 1,
                 Err(fault) => return Err(fault),
             }
-            if real == POINTS {
+            if real == POINTS + far.len() {
                 break;
             }
+        }
+        if beyond > real + complex {
+            return Err(Fault::Beyond);
         }
         Ok(real >= 2 || (real + complex >= 3 && !complex_differs))
     }
@@ -206,8 +212,11 @@ impl Comparison {
                 (Err(fault), _) | (_, Err(fault)) => return Err(fault),
             };
             let noise = noise(&x, &y, &arithmetic);
-            if x.magnitude() <= noise || y.magnitude() <= noise {
-                return Ok(None);
+            match (x.magnitude() <= noise, y.magnitude() <= noise) {
+                (false, false) => {}
+                // A point at which both hold, by chance.
+                (true, true) => continue,
+                _ => return Ok(None),
             }
             if let Some((p, q)) = &first {
                 // x/y = p/q
@@ -246,6 +255,25 @@ fn close(x: &Complex, y: &Complex, arithmetic: &Numeric) -> bool {
     (re.is_zero() && im.is_zero()) || re.magnitude().max(im.magnitude()) <= noise(x, y, arithmetic)
 }
 
+/// Whether an expression is made of several pieces, perhaps.
+fn has_corners(expr: &Expr) -> bool {
+    expr.any(&|part| {
+        matches!(
+            part,
+            Expr::Call(
+                Function::Abs
+                    | Function::Max
+                    | Function::Min
+                    | Function::Floor
+                    | Function::Ceiling
+                    | Function::Sqrt
+                    | Function::Root,
+                _
+            )
+        ) || matches!(part, Expr::Power(_, exponent) if matches!(**exponent, Expr::Quotient(..)))
+    })
+}
+
 /// Factorials have values at whole numbers only.
 fn points(a: &Expr, b: &Expr) -> Points {
     let discrete = |part: &Expr| {
@@ -277,10 +305,17 @@ pub(super) fn has_infinity(expr: &Expr) -> bool {
     expr.any(&|part| *part == Expr::Constant(Constant::Infinity))
 }
 
-/// φ is the golden ratio where nothing on either side is a variable but it.
-fn golden(expr: &Expr, other: &Expr) -> Option<Expr> {
+/// φ is the golden ratio where nothing on either side is a variable but it; I is i where the other
+/// side has that and no I.
+fn constants(expr: &Expr, other: &Expr) -> Option<Expr> {
     let names = expr.symbols();
-    let lone = names.len() == 1 && matches!(names[0].as_str(), "phi" | "varphi");
+    if names.iter().any(|name| name == "I")
+        && !other.symbols().iter().any(|name| name == "I")
+        && other.any(&|part| *part == Expr::Constant(Constant::I))
+    {
+        return Some(replaced(expr, "I", &Expr::Constant(Constant::I)));
+    }
+    let lone = names.len() == 1 && names[0] == "phi";
     if !lone || !other.symbols().is_empty() {
         return None;
     }
@@ -288,7 +323,7 @@ fn golden(expr: &Expr, other: &Expr) -> Option<Expr> {
     Some(replaced(expr, &names[0], &ratio))
 }
 
-fn replaced(expr: &Expr, name: &str, by: &Expr) -> Expr {
+pub(super) fn replaced(expr: &Expr, name: &str, by: &Expr) -> Expr {
     let all = |parts: &[Expr]| parts.iter().map(|p| replaced(p, name, by)).collect::<Vec<_>>();
     let one = |part: &Expr| Box::new(replaced(part, name, by));
     match expr {

@@ -1,9 +1,13 @@
 //! Sets of real numbers: intervals, unions, and inequalities as what they describe.
 
-use super::scalar::infinity;
+use num_rational::BigRational;
+use num_traits::{Signed, Zero};
+
+use super::scalar::{infinity, replaced};
 use super::{Comparison, members};
 use crate::Fault;
-use crate::lex::Function;
+use crate::lex::{Function, Literal};
+use crate::number::exact;
 use crate::number::real::Real;
 use crate::syntax::{Expr, Relation, Separator, SetOperation};
 
@@ -228,6 +232,7 @@ impl Comparison {
             let (inner, relation, bound) = match (subject(left), subject(right)) {
                 (Some(_), None) => (left, *relation, right),
                 (None, Some(_)) => (right, relation.mirrored(), left),
+                (None, None) if rest.len() == 1 => return self.linear(left, *relation, right),
                 _ => return Ok(None),
             };
             let Some((name, absolute)) = subject(inner) else { return Ok(None) };
@@ -246,6 +251,39 @@ impl Comparison {
             left = right;
         }
         Ok(variable.map(|_| set))
+    }
+
+    /// `2x + 1 > 5`: of one variable, and linear in it.
+    fn linear(
+        &mut self,
+        left: &Expr,
+        relation: Relation,
+        right: &Expr,
+    ) -> Result<Option<RealSet>, Fault> {
+        let difference = Expr::Sum(vec![left.clone(), Expr::Negative(Box::new(right.clone()))]);
+        let names = difference.symbols();
+        let ([name], true) = (names.as_slice(), left.is_scalar() && right.is_scalar()) else {
+            return Ok(None);
+        };
+        let mut values = Vec::with_capacity(4);
+        for at in [0, 1, 2, 7] {
+            let Some(literal) = Literal::new(at.to_string()) else { return Ok(None) };
+            match exact::value(&replaced(&difference, name, &Expr::Number(literal)), &mut self.fuel) {
+                Ok(value) => values.push(value),
+                Err(Fault::Beyond) => return Err(Fault::Beyond),
+                Err(_) => return Ok(None),
+            }
+        }
+        let slope = &values[1] - &values[0];
+        let straight = |at: i64, value: &BigRational| {
+            *value == &values[0] + &slope * BigRational::from_integer(at.into())
+        };
+        if slope.is_zero() || !straight(2, &values[2]) || !straight(7, &values[3]) {
+            return Ok(None);
+        }
+        let relation = if slope.is_negative() { relation.mirrored() } else { relation };
+        let bound = Real::rational(&(-&values[0] / &slope), 160);
+        Ok(half_line(relation, End::At(bound), false))
     }
 
     /// A number or an infinity; none when it has variables or is not real.

@@ -119,16 +119,16 @@ impl Lexer<'_> {
     /// The repeating digits that a bar marks, `skip` bytes ahead.
     pub(super) fn repeats_at(&self, skip: usize) -> Option<(String, usize)> {
         let rest = self.rest().get(skip..)?;
-        ["\\overline{", "\\bar{", "\\overline ", "\\bar "].iter().find_map(|mark| {
+        ["\\overline{", "\\bar{", "\\dot{", "(", "\\overline ", "\\bar "].iter().find_map(|mark| {
             let body = rest.strip_prefix(mark)?;
             let length = body.bytes().take_while(u8::is_ascii_digit).count();
-            let closed = if mark.ends_with('{') {
-                body[length..].starts_with('}')
+            let closed = if mark.ends_with(['{', '(']) {
+                body[length..].starts_with(if *mark == "(" { ')' } else { '}' })
             } else {
                 length == 1
             };
             (closed && (1..=64).contains(&length)).then(|| {
-                let end = mark.len() + length + usize::from(mark.ends_with('{'));
+                let end = mark.len() + length + usize::from(mark.ends_with(['{', '(']));
                 (body[..length].to_owned(), end)
             })
         })
@@ -169,7 +169,7 @@ enum Separator {
 }
 
 fn separator_at(rest: &str) -> Option<(usize, Separator)> {
-    for mark in ["{,}\\!", "{,}", ",\\! ", ",\\!", "\\,", "\\ ", "~", "\u{202f}", "\u{2009}"] {
+    for mark in ["{,}\\!", "{,}", ",\\! ", ",\\!", "\\,", "\\;", "\\:", "\\ ", "~", "\u{202f}", "\u{2009}"] {
         if rest.starts_with(mark) {
             return Some((mark.len(), Separator::Marked));
         }

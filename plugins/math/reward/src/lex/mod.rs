@@ -124,8 +124,9 @@ impl<'a> Lexer<'a> {
             self.run();
             return Ok(());
         }
-        for (spelling, sign) in
-            [("**", '^'), ("<=", '≤'), (">=", '≥'), ("!=", '≠'), ("==", '='), (":=", '='), ("...", '…')]
+        for (spelling, sign) in [
+            ("&lt;", '<'), ("&gt;", '>'), ("&le;", '≤'), ("&ge;", '≥'), ("+/-", '±'),
+            ("**", '^'), ("<=", '≤'), (">=", '≥'), ("!=", '≠'), ("==", '='), (":=", '='), ("...", '…')]
         {
             if rest.starts_with(spelling) {
                 self.at += spelling.len();
@@ -321,6 +322,7 @@ impl<'a> Lexer<'a> {
             "frac" | "dfrac" | "tfrac" | "cfrac" | "nicefrac" | "sfrac" | "flatfrac" => {
                 self.command("frac");
             }
+            "surd" => self.command("sqrt"),
             "binom" | "dbinom" | "tbinom" => self.command("binom"),
             "mathbb" | "Bbb" | "mathds" => {
                 let set = self.argument().unwrap_or_default();
@@ -409,9 +411,11 @@ impl<'a> Lexer<'a> {
         let start = self.at + rest.len() - trimmed.len();
         let first = trimmed.chars().next()?;
         if first != '{' {
-            let taken = (first.is_ascii_alphanumeric()).then_some(&trimmed[..1])?;
+            if !first.is_ascii_alphanumeric() {
+                return None;
+            }
             self.at = start + 1;
-            return Some(taken);
+            return trimmed.get(..1);
         }
         let mut depth = 0_u32;
         for (at, byte) in trimmed.bytes().enumerate() {

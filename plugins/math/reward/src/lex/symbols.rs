@@ -117,11 +117,9 @@ const GREEK: &[(&str, char)] = &[
     ("gamma", 'γ'),
     ("delta", 'δ'),
     ("epsilon", 'ε'),
-    ("varepsilon", 'ϵ'),
     ("zeta", 'ζ'),
     ("eta", 'η'),
     ("theta", 'θ'),
-    ("vartheta", 'ϑ'),
     ("kappa", 'κ'),
     ("lambda", 'λ'),
     ("mu", 'μ'),
@@ -132,7 +130,6 @@ const GREEK: &[(&str, char)] = &[
     ("sigma", 'σ'),
     ("tau", 'τ'),
     ("phi", 'φ'),
-    ("varphi", 'ϕ'),
     ("chi", 'χ'),
     ("psi", 'ψ'),
     ("omega", 'ω'),
@@ -191,8 +188,12 @@ pub(super) fn is_naming(command: &str) -> bool {
     NAMING.contains(&command)
 }
 
-/// The name of a Greek letter, by command, word or character.
+/// The name of a Greek letter, by command or word; both shapes of a letter are one.
 pub(super) fn greek(name: &str) -> Option<&'static str> {
+    let name = match name.strip_prefix("var") {
+        Some(letter @ ("phi" | "theta" | "epsilon")) => letter,
+        _ => name,
+    };
     GREEK.iter().find(|(command, _)| *command == name).map(|(command, _)| *command)
 }
 
@@ -201,6 +202,9 @@ pub(super) fn greek_letter(c: char) -> Option<&'static str> {
     let c = match c {
         'µ' => 'μ',
         '𝜋' | 'ᴨ' => 'π',
+        'ϕ' => 'φ',
+        'ϑ' => 'θ',
+        'ϵ' => 'ε',
         other => other,
     };
     GREEK.iter().find(|(_, letter)| *letter == c).map(|(command, _)| *command)

@@ -304,11 +304,13 @@ impl Arithmetic for Numeric {
             Points::Naturals => return Ok(Complex::real(Real::whole(3 + n % 11))),
             // Whole numbers too, where floors jump.
             Points::Fractions if self.seed % 6 == 4 => Real::whole(1 + n % 7),
-            Points::Fractions => match self.seed / 6 % 3 {
+            Points::Fractions => match self.seed / 6 % 4 {
                 // Between 1/5 and 16/5, in 1/512; below one, where many roots and arcs are real;
-                // and up to thirteen.
+                // beyond 2³³, where the last corner of most piecewise functions lies behind; and
+                // up to thirteen.
                 1 => Real::scaled(BigInt::from(103 + n * 3 / 2), -9),
                 2 => Real::scaled(BigInt::from(13 + n), -10),
+                3 => Real::scaled(BigInt::from(103 + n), 27),
                 _ => Real::scaled(BigInt::from(103 + n * 3 / 2), -7),
             },
         };
@@ -344,7 +346,7 @@ impl Arithmetic for Numeric {
         }
         let one = Complex::real(Real::whole(1));
         let power = if base.is_real() {
-            Complex::real(base.re.raised(count, self.f.bits))
+            Complex::real(base.re.raised(count, self.f.bits).bounded()?)
         } else {
             let (mut square, mut power, mut left) = (base.clone(), one.clone(), count);
             while left > 0 {
@@ -358,6 +360,9 @@ impl Arithmetic for Numeric {
             }
             power
         };
+        if !power.is_zero() && power.magnitude().abs() > 1 << 20 {
+            return Err(Fault::Beyond);
+        }
         if exponent.is_negative() { self.quotient(&one, &power) } else { Ok(power) }
     }
 

@@ -95,8 +95,11 @@ impl Elementary {
         if x.is_zero() || x.is_negative() {
             return Err(Fault::Undefined);
         }
-        // x = y 2ᵏ with y in [½, 1), where doubles serve.
-        let k = x.magnitude();
+        // x = y 2ᵏ with y around 1, where doubles serve and nothing cancels.
+        let mut k = x.magnitude();
+        if x.shifted(-k).to_float() < 0.707 {
+            k -= 1;
+        }
         let y = x.shifted(-k);
         let guess = Real::float(y.to_float().ln()).ok_or(Fault::Beyond)?;
         let bits = self.wide();

@@ -73,6 +73,21 @@ fn based(tokens: &[Lexeme]) -> Option<Expr> {
             Lexeme { token: Token::Number(base), .. },
             Lexeme { token: Token::Sign('}'), .. },
         ] => (digits, base),
+        [
+            digits @ ..,
+            Lexeme { token: Token::Sign('_'), .. },
+            Lexeme { token: Token::Sign('{'), .. },
+            Lexeme { token: Token::Sign('('), .. },
+            Lexeme { token: Token::Number(base), .. },
+            Lexeme { token: Token::Sign(')'), .. },
+            Lexeme { token: Token::Sign('}'), .. },
+        ] => (digits, base),
+        // "40 base 9"
+        [
+            digits @ ..,
+            Lexeme { token: Token::Word(word) | Token::Text(word), .. },
+            Lexeme { token: Token::Number(base), .. },
+        ] if matches!(word.as_str(), "base" | "in base") => (digits, base),
         _ => return None,
     };
     let base: u32 = base.text.parse().ok().filter(|base| (2..=36).contains(base))?;
@@ -222,6 +237,10 @@ impl Parser {
     /// One answer: a chain of relations, or a side alone.
     fn clause(&mut self) -> Result<Expr, Fault> {
         self.nested(|parser| {
+            // "= 42", where what it equals was left to the question.
+            if parser.at == 0 && (parser.at_sign('=') || parser.at_sign('≈')) {
+                parser.at += 1;
+            }
             let first = parser.side()?;
             let mut rest = Vec::new();
             while let Some(relation) = parser.relation() {
