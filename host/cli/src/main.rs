@@ -6,6 +6,7 @@
 
 mod args;
 mod console;
+mod distractors;
 mod docs;
 mod doctor;
 mod engine;
@@ -62,6 +63,7 @@ fn dispatch(arguments: &Arguments) -> Outcome<()> {
         Command::Warmup(warmup) => warmup::run(arguments, warmup),
         Command::Pack(Pack::Build { source, out }) => packs::build(source, out.as_deref()),
         Command::Pack(Pack::Inspect { path, json }) => packs::inspect(path, *json),
+        Command::Pack(Pack::Distractors(distractors)) => distractors::run(distractors),
         Command::Pack(Pack::Other(words)) => Err(unsupported("pack", words)),
         Command::Plugin(Plugin::List(list)) => packs::list(arguments, list),
         Command::Plugin(Plugin::Other(words)) => Err(unsupported("plugin", words)),

@@ -70,6 +70,11 @@ impl Models {
         }
     }
 
+    /// A model by its name.
+    pub(crate) fn named(&self, name: &str) -> Option<&Arc<JudgeModel>> {
+        self.0.get(name)
+    }
+
     /// What decides each model's answers, for the lock.
     pub(crate) fn identities(&self) -> BTreeMap<String, String> {
         self.0.iter().map(|(name, model)| (name.clone(), model.identity().to_owned())).collect()

@@ -2,7 +2,6 @@
 //!
 //! Here alone rewards of several components become one list of components for each rollout.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use omni_pack::JudgeUse;
@@ -248,17 +247,17 @@ fn program_limits(pack: &omni_pack::Task) -> ProgramLimits {
 
 /// The messages of a row, as the trainer's items have them.
 pub(crate) fn item(row: omni_pack::Row) -> Result<Item, String> {
-    let roles = BTreeMap::from([
-        ("system", omni_record::Role::System),
-        ("user", omni_record::Role::User),
-        ("assistant", omni_record::Role::Assistant),
-    ]);
-    let mut messages = Vec::with_capacity(row.messages.len());
-    for message in row.messages {
-        let Some(role) = roles.get(message.role.as_str()) else {
-            return Err(format!("`{}` is no role", message.role));
-        };
-        messages.push(omni_record::Message { role: *role, content: message.content });
-    }
+    let messages = row.messages.into_iter().map(message).collect::<Result<_, _>>()?;
     Ok(Item { id: row.id, messages, reference: row.reference, data: Value::Object(row.data) })
+}
+
+/// A message of a row.
+pub(crate) fn message(message: omni_pack::RowMessage) -> Result<omni_record::Message, String> {
+    let role = match message.role.as_str() {
+        "system" => omni_record::Role::System,
+        "user" => omni_record::Role::User,
+        "assistant" => omni_record::Role::Assistant,
+        other => return Err(format!("`{other}` is no role")),
+    };
+    Ok(omni_record::Message { role, content: message.content })
 }

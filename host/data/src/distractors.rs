@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::chance;
 use crate::expression::text;
-use crate::filter::{part, prompt};
+use crate::filter::part;
 
 const ASK: &str = include_str!("../prompts/distractors.txt");
 const CHECK: &str = include_str!("../prompts/unique.txt");
@@ -77,6 +77,12 @@ impl Pool {
     }
 }
 
+/// What the user asks; what a system message says of the answer's form is no part of it.
+fn question(row: &Row) -> String {
+    let asked = row.messages.iter().filter(|message| message.role == "user");
+    asked.map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n")
+}
+
 fn class(row: &Row, by: &str) -> String {
     let value = part(row, by);
     value.map(|value| text(&value).unwrap_or_else(|_| value.to_string())).unwrap_or_default()
@@ -132,7 +138,7 @@ impl Wanted {
         let answer = row.reference.clone()?;
         let accepted = row.data.get("accepted").and_then(Value::as_array).into_iter().flatten();
         let mut wanted = Self {
-            question: prompt(row),
+            question: question(row),
             answer,
             accepted: accepted.filter_map(Value::as_str).map(str::to_owned).collect(),
             taken: right(row),
@@ -204,6 +210,12 @@ impl Wanted {
                 self.have.push(text);
             }
         }
+    }
+
+    /// Whether the next question is which of the proposed texts are right as well.
+    #[must_use]
+    pub fn is_checking(&self) -> bool {
+        !self.proposed.is_empty()
     }
 
     /// The wrong answers so far.
