@@ -24,7 +24,7 @@ const QUOTED: f64 = 0.2;
 /// Words in a row that show that a text says the same again.
 const SAME_RUN: usize = 4;
 /// The share of a text that may be a refrain.
-const REFRAIN: f64 = 0.1;
+const REFRAIN: f64 = 0.2;
 /// A text this long is looked at for what it says twice.
 const LONG: usize = 24;
 /// The stretch of words whose variety is looked at, and the least share of different ones in it.
@@ -32,6 +32,8 @@ const LONG: usize = 24;
 const STRETCH: (usize, f64) = (50, 0.45);
 /// What a text of no sentences loses.
 const NO_SENTENCES: f64 = 0.5;
+/// The share of a text that may be headings, labels and fragments.
+const FRAGMENTS: f64 = 0.3;
 
 impl<'a> Faults<'a> {
     /// Looks at what was asked and at both texts.
@@ -51,7 +53,7 @@ impl<'a> Faults<'a> {
     pub fn of(&self, text: &Text) -> f64 {
         let words = text.words();
         self.listed(text)
-            + NO_SENTENCES * self.shapeless(text)
+            + NO_SENTENCES * beyond(self.shapeless(text), FRAGMENTS)
             + self.copied(&words)
             + said_again(&words)
             + monotonous(&words)
