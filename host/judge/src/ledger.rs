@@ -4,8 +4,8 @@
 //! asked: a text is handed out again, and a question that is under way is waited for, not sent a
 //! second time. A judge that wants another opinion asks another question.
 //!
-//! A failure stands for the scoring that met it (`asker`) as long as the process lives, so that
-//! scoring the same outputs again gives the same; another scoring that asks the same content tries
+//! In a recorded run a failure stands for the scoring that met it (`asker`) as long as the process
+//! lives, so that scoring the same outputs again gives the same; another scoring that asks the same content tries
 //! again, and so does a resumed run. What the latest line says of an asker and a content is what a
 //! replay repeats. Everything is recorded before it is handed out.
 
@@ -207,7 +207,7 @@ impl Ledger {
             }
             Err(failure) => {
                 state.crashed.insert(asked.digest, failure.clone());
-                state.failures.insert((Arc::clone(asked.asker), asked.digest), failure.clone());
+                self.stand(&mut state, asked, failure);
             }
         }
         drop(state);
@@ -228,12 +228,20 @@ impl Ledger {
             state.crashed.get(&asked.digest).cloned().unwrap_or_else(|| {
                 Failure::new(FailureKind::Connection, "whoever asked this gave up")
             });
-        state.failures.insert((Arc::clone(asked.asker), asked.digest), failure.clone());
+        self.stand(&mut state, asked, &failure);
         drop(state);
         let landed = Landed { answer: Err(failure), spent: Spent::default(), tries: 0 };
         match self.keep(asked, &landed) {
             Ok(()) => landed.answer,
             Err(failure) => Err(failure),
+        }
+    }
+
+    /// Lets a failure stand for the scoring that met it; without a record there is nothing that it
+    /// would have to agree with.
+    fn stand(&self, state: &mut State, asked: &Asked<'_>, failure: &Failure) {
+        if self.record.is_some() {
+            state.failures.insert((Arc::clone(asked.asker), asked.digest), failure.clone());
         }
     }
 

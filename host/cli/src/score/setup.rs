@@ -10,6 +10,7 @@ use omni_train::reward::{ComponentSpec, RewardSpec};
 use serde_json::Map;
 
 use crate::args::{Arguments, Score};
+use crate::console;
 use crate::engine::Engine;
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::lock::Lock;
@@ -19,7 +20,8 @@ use crate::task::{Settings, Task};
 
 /// Everything that scoring needs.
 pub(super) struct Setup {
-    pub(super) engine: Engine,
+    /// What runs the task's plugins.
+    engine: Engine,
     pub(super) task: Task,
     /// The components with their weights.
     pub(super) components: Vec<ComponentSpec>,
@@ -75,7 +77,7 @@ impl Setup {
         // Whoever waits for a model needs no core meanwhile.
         setup.threads = setup.threads.max(setup.models.concurrency());
         if let Some(folder) = &score.record {
-            record(folder, &config, &setup.models)?;
+            record(folder, &config, &setup)?;
         }
         Ok(setup)
     }
@@ -95,14 +97,15 @@ impl Setup {
             )));
         }
         let config = RunConfig::resolve(&file, &[]).or_input()?;
-        let identities = match run.lock_toml() {
-            lock if lock.is_file() => Lock::read(&lock)?.models,
-            _ => Default::default(),
+        let lock = match run.lock_toml() {
+            lock if lock.is_file() => Lock::read(&lock)?,
+            _ => Lock::new(),
         };
         let ledger = Arc::new(Ledger::replaying(&run.replies_jsonl()).or_input()?);
         let mut setup = Self::of_entry(arguments, score, &config, &file, over)?;
         let entry = &config.task[find(&config, &score.task, &file)?];
-        setup.models = Models::replaying(&config, &identities, &ledger);
+        warn_of_changes(&setup.engine, &lock)?;
+        setup.models = Models::replaying(&config, &lock.models, &ledger);
         setup.task.ask(setup.models.of(&config, entry), entry.label());
         Ok(setup)
     }
@@ -166,12 +169,33 @@ fn find(config: &RunConfig, name: &str, file: &Path) -> Outcome<usize> {
     )))
 }
 
+/// Says which plugins are others than the run's: rewards may then differ for that reason.
+fn warn_of_changes(engine: &Engine, lock: &Lock) -> Outcome<()> {
+    let mut changed = Vec::new();
+    for component in engine.used() {
+        let Some(then) = lock.components.get(&component.qualified()) else { continue };
+        if *then != crate::lock::file_digest(&component.wasm)? {
+            changed.push(component.qualified());
+        }
+    }
+    if !changed.is_empty() {
+        console::say(format!(
+            "not the plugins of the recorded run any more: {}; rewards may differ for that",
+            changed.join(", ")
+        ));
+    }
+    Ok(())
+}
+
 /// Writes beside the replies what `--replay` needs.
-fn record(folder: &Path, config: &RunConfig, models: &Models) -> Outcome<()> {
+fn record(folder: &Path, config: &RunConfig, setup: &Setup) -> Outcome<()> {
     let run = RunFolder::new(folder);
     std::fs::create_dir_all(folder).or_input_at(folder.display())?;
     let mut lock = Lock::new();
-    lock.models = models.identities();
+    lock.models = setup.models.identities();
+    for component in setup.engine.used() {
+        lock.components.insert(component.qualified(), crate::lock::file_digest(&component.wasm)?);
+    }
     if run.run_toml().exists() {
         crate::train::same_run(config, &run.run_toml())?;
         let old = match run.lock_toml() {

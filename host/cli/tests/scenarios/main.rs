@@ -8,5 +8,12 @@
 
 mod bad_input;
 mod common;
+mod judges;
 mod score;
+mod serve;
 mod train;
+
+/// The endpoint that misbehaves on purpose, which the judges' own tests talk to as well.
+#[path = "../../../judge/tests/backends/server.rs"]
+#[expect(dead_code, reason = "those tests use more of it")]
+mod server;

@@ -151,6 +151,7 @@ fn quoted(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use omni_record::Message;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -252,5 +253,34 @@ mod tests {
     fn an_empty_account_is_not_a_busy_moment() {
         assert!(is_out_of_quota(br#"{"error": {"code": "insufficient_quota"}}"#));
         assert!(!is_out_of_quota(br#"{"error": {"code": "rate_limit_exceeded"}}"#));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_a_text_or_a_failure(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            if let Ok(text) = read(&bytes).0 {
+                prop_assert!(!text.trim().is_empty());
+            }
+            prop_assert!(error_text(&bytes).chars().count() <= QUOTED + 1);
+        }
+
+        // A whole reply, with some of its bytes changed.
+        #[test]
+        fn a_damaged_reply_is_a_text_or_a_failure(
+            changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..6),
+            cut in any::<proptest::sample::Index>(),
+        ) {
+            let mut bytes = br#"{"choices": [{"message": {"content": [{"text": "[[A]]"}], "refusal": null},
+                "finish_reason": "stop"}], "usage": {"prompt_tokens": 1}, "error": null}"#.to_vec();
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            for piece in [&bytes[..], &bytes[..cut.index(bytes.len())]] {
+                if let Ok(text) = read(piece).0 {
+                    prop_assert!(!text.trim().is_empty());
+                }
+            }
+        }
     }
 }

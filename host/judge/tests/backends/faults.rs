@@ -278,3 +278,13 @@ fn a_reply_cut_by_its_length_is_still_a_text() {
     let server = Server::always(respond(200, &cut));
     assert_eq!(ask(&model(endpoint(&server.url()), &memory()), "?").unwrap(), "reasons, and then");
 }
+
+#[test]
+fn a_server_without_tls_is_a_failed_connection_over_https() {
+    let server = Server::always(Act::Say("x".into()));
+    let mut settings = endpoint(&server.url().replace("http:", "https:"));
+    settings.retries = 0;
+    let failure = ask(&model(settings, &memory()), "?").unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Connection, "{failure}");
+    assert!(failure.message.contains("no connection: 127.0.0.1:"), "{failure}");
+}

@@ -255,3 +255,14 @@ fn the_order_of_settings_makes_no_other_question() {
     assert_eq!(ask(&with(r#"{"b": {"d": 3, "c": 2}, "a": 1}"#), "?").unwrap(), first);
     assert_ne!(ask(&with(r#"{"b": {"d": 3, "c": 2}, "a": 2}"#), "?").unwrap(), first);
 }
+
+#[test]
+fn where_nothing_is_recorded_a_failure_is_tried_again_at_once() {
+    let server = Server::start(|_, before| match before {
+        0 => Act::Respond(400, Vec::new(), b"no".to_vec()),
+        _ => Act::Say("yes".into()),
+    });
+    let model = model(endpoint(&server.url()), &Arc::new(Ledger::in_memory()));
+    assert!(ask(&model, "?").is_err());
+    assert_eq!(ask(&model, "?").as_deref(), Ok("yes"));
+}
