@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use omni_record::{Estimate, EvalEvent, PartEval, TaskEval};
+use omni_record::{Estimate, EvalEvent, PartEval, ReasonKind, TaskEval};
 
 /// A table of text.
 #[derive(Clone, Debug, PartialEq)]
@@ -198,9 +198,11 @@ fn outputs(tasks: &Tasks<'_>) -> EvalTable {
                     a score for another reason; both are in no mean. undefined: components that \
                     were somebody's fault"
         .to_owned();
+    let unsupported = ReasonKind::Unsupported.as_str();
     let kinds: Vec<String> = tasks
         .iter()
         .flat_map(|(name, task)| task.undefined.iter().map(move |(kind, n)| (name, kind, n)))
+        .filter(|(_, kind, _)| *kind != unsupported)
         .map(|(name, kind, n)| format!("{name} {kind} {n}"))
         .collect();
     if !kinds.is_empty() {
@@ -346,7 +348,7 @@ mod tests {
         assert_eq!(names, ["physics", "average of categories", "all items"]);
         let code = tables[3].rows.iter().find(|r| r[0] == "code").unwrap();
         assert_eq!(code[4..], ["7", "1", "1"], "an unsupported component is nobody's fault");
-        assert!(tables[3].note.contains("code unsupported 7"));
+        assert!(tables[3].note.ends_with("fault (code fuel 1)"), "{}", tables[3].note);
     }
 
     #[test]
