@@ -11,7 +11,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use omni_policy::{LivePolicy, Policy, Tokenizer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -72,8 +71,7 @@ pub struct Parts {
 /// A server that has its address, and does not answer yet.
 pub struct Bound {
     config: Config,
-    runtime: Runtime,
-    listener: TcpListener,
+    listener: std::net::TcpListener,
     address: SocketAddr,
 }
 
@@ -84,16 +82,11 @@ impl Bound {
     /// An address that others can reach without a token, or that is not to be had.
     pub fn new(config: Config) -> Result<Self, ServeError> {
         config.check()?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(NETWORK_THREADS)
-            .thread_name("serve")
-            .enable_all()
-            .build()
-            .map_err(|source| ServeError::Io { action: "start threads", source })?;
         let bind = |source| ServeError::Bind { address: config.listen, source };
-        let listener = runtime.block_on(TcpListener::bind(config.listen)).map_err(bind)?;
+        let listener = std::net::TcpListener::bind(config.listen).map_err(bind)?;
+        listener.set_nonblocking(true).map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
-        Ok(Self { config, runtime, listener, address })
+        Ok(Self { config, listener, address })
     }
 
     /// The address, with the port that was really taken.
@@ -108,8 +101,19 @@ impl Bound {
     /// # Errors
     /// Threads that could not be had, or a policy that panicked.
     pub fn run(self, parts: Parts, stop: &Stop) -> Result<(), ServeError> {
-        let Self { config, runtime, listener, .. } = self;
+        let Self { config, listener, .. } = self;
         let threads = |source| ServeError::Io { action: "start threads", source };
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(NETWORK_THREADS)
+            .thread_name("serve")
+            .enable_all()
+            .build()
+            .map_err(threads)?;
+        let listener = {
+            let _inside = runtime.enter();
+            TcpListener::from_std(listener)
+                .map_err(|source| ServeError::Io { action: "listen", source })?
+        };
         let scoring = parts
             .scorer
             .map(|scorer| Scoring::start(scorer, config.score_threads, config.queue))

@@ -166,12 +166,13 @@ async fn answers_end_before_a_stop_sequence() {
 #[tokio::test]
 async fn a_seed_gives_the_same_whatever_else_is_asked() {
     let server = Server::quickstart();
+    let (temperatures, masses) = ([0.0, 0.7, 1.0, 1.5], [1.0, 0.8]);
     let bodies: Vec<Value> = (0..40)
         .map(|n| {
             let mut body = json!({
                 "model": "tiny", "prompt": format!("{n} and {}", n * n), "seed": n % 7,
                 "n": 1 + n % 3, "max_tokens": 5 + n,
-                "temperature": [0.0, 0.7, 1.0, 1.5][n % 4], "top_p": [1.0, 0.8][n % 2],
+                "temperature": temperatures[n % 4], "top_p": masses[n % 2],
             });
             if n % 5 == 0 {
                 body["top_k"] = json!(4);
