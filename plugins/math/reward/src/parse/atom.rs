@@ -281,7 +281,8 @@ impl Parser {
     fn absolute(&mut self, bar: char) -> Result<Expr, Fault> {
         self.at += 1;
         // Put back rather than counted down: a reader that gave up inside may have reset it.
-        let outside = std::mem::replace(&mut self.bars, self.bars + 1);
+        let outside = self.bars;
+        self.bars += 1;
         let inner = self.sum();
         self.bars = outside;
         let inner = inner?;
