@@ -48,12 +48,16 @@ def start(*arguments):
     for name in ("plain", "_rarer"):
         function = values[name]
         values[name] = FunctionType(function.__code__, values, name, function.__defaults__)
-    names = dict(globals(), __builtins__=own, _plain=values["plain"])
+    # The same for what calls the tests.
+    calling = dict(vars(omni_check), __builtins__=own)
+    for name in ("called", "_unittest"):
+        calling[name] = FunctionType(calling[name].__code__, calling, name)
+    names = dict(globals(), __builtins__=own, _plain=values["plain"], _called=calling["called"])
     FunctionType(run.__code__, names)(*arguments)
 
 
 def run(secret, source, setup, preamble, entry, modules, *sources):
-    finish, called = runner.Finished, omni_check.called
+    finish = runner.Finished
     own = globals()["__builtins__"]
     type_flags = type.__dict__["__flags__"].__get__
     active = []
@@ -218,7 +222,7 @@ def run(secret, source, setup, preamble, entry, modules, *sources):
     for test, source in zip(compiled, sources):
         try:
             exec(test, tests)
-            called(tests, source)
+            _called(tests, source)
             passed += "1"
         except BaseException:
             passed += "0"
