@@ -92,10 +92,18 @@ impl Comparison {
         if a.len() > MAX_UNORDERED {
             return self.ordered(a, b);
         }
-        let mut free: Vec<&Expr> = b.iter().collect();
+        // About what each is worth tells most pairs apart at once.
+        let mut free = Vec::with_capacity(b.len());
+        for y in b {
+            free.push((y, self.about(y)?));
+        }
         for x in a {
             let mut found = None;
-            for (at, y) in free.iter().enumerate() {
+            let worth = self.about(x)?;
+            for (at, (y, other)) in free.iter().enumerate() {
+                if worth.zip(*other).is_some_and(|(p, q)| far(p, q)) {
+                    continue;
+                }
                 if self.same(x, y)? {
                     found = Some(at);
                     break;
@@ -105,6 +113,21 @@ impl Comparison {
             free.remove(at);
         }
         Ok(true)
+    }
+
+    /// A number's value as doubles; none for what is no number, or has a unit to be weighed.
+    fn about(&mut self, expr: &Expr) -> Result<Option<(f64, f64)>, Fault> {
+        let plain = expr.is_scalar()
+            && expr.symbols().is_empty()
+            && !expr.any(&|part| matches!(part, Expr::Quantity(..) | Expr::Percent(_) | Expr::Degrees(_)));
+        if !plain {
+            return Ok(None);
+        }
+        match self.value_of(expr) {
+            Ok(value) => Ok(Some((value.re.to_float(), value.im.to_float()))),
+            Err(Fault::Beyond) if !self.fuel.is_left() => Err(Fault::Beyond),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Whether each of the second is one of the first.
@@ -161,6 +184,12 @@ impl Comparison {
         let (x, y) = if swapped { (against, &values) } else { (&values, against) };
         if ordered { self.ordered(x, y) } else { self.unordered(x, y) }
     }
+}
+
+/// Further apart than rounding to six digits brings them.
+fn far(p: (f64, f64), q: (f64, f64)) -> bool {
+    let off = |a: f64, b: f64| (a - b).abs() > 1e-2 * a.abs().max(b.abs()).max(1e-9);
+    off(p.0, q.0) || off(p.1, q.1)
 }
 
 fn is_angled(open: char, begin: char) -> bool {
