@@ -2,20 +2,20 @@
 //! transfer favours.
 //!
 //! The run hands in what was measured before (`schedule.evidence`); the order is chosen once, at
-//! the start, and from then on this is the `sequence` scheduler.
+//! the start, and from then on it is kept.
 
 use omni_curriculum::{
     EntropyChange, Evidence, MOST_RANKED, Matrix, Order, all_orders, exact, forgettability, greedy,
     local_search,
 };
+use omni_scheduler_supply::InOrder;
 use omni_sdk::scheduler::{Error, Observation, Result, Scheduler, Setup, Share};
-use omni_sequence::Sequence;
 use serde::{Deserialize, Serialize};
 
 /// Where training stands; all the state there is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Curriculum(Sequence);
+pub struct Curriculum(InOrder);
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -53,11 +53,11 @@ impl Scheduler for Curriculum {
         };
         let names: Vec<String> = order.iter().map(|at| evidence.tasks()[*at].clone()).collect();
         omni_sdk::log::info(format!("the order is {}", names.join(", ")));
-        Ok(Self(Sequence::in_order(setup, &names)?))
+        InOrder::of(setup, &names).map(Self)
     }
 
-    fn next(&mut self, observations: &[Observation]) -> Result<Vec<Share>> {
-        self.0.next(observations)
+    fn next(&mut self, _: &[Observation]) -> Result<Vec<Share>> {
+        Ok(self.0.batch())
     }
 }
 

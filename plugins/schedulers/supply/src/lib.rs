@@ -1,4 +1,8 @@
-//! How many prompts the tasks of a run have left: what mixing schedulers share.
+//! How many prompts the tasks of a run have left: what schedulers share.
+
+mod in_order;
+
+pub use in_order::InOrder;
 
 use omni_sdk::scheduler::{Error, Result, Setup, Share};
 use serde::{Deserialize, Serialize};
@@ -17,20 +21,9 @@ impl Supply {
     /// `invalid-input` for a task without an end, batches without prompts, epochs that are no
     /// positive number, or no prompts at all.
     pub fn of(setup: &Setup) -> Result<Self> {
-        if setup.prompts_per_batch == 0 {
-            return Err(Error::invalid_input("`prompts_per_batch` is 0"));
-        }
-        if !(setup.epochs.is_finite() && setup.epochs > 0.0) {
-            let message = format!("`epochs` is {}; it must be above 0", setup.epochs);
-            return Err(Error::invalid_input(message));
-        }
+        possible(setup)?;
         let tasks = setup.tasks.iter().map(|task| {
-            let items = task.items.ok_or_else(|| {
-                Error::invalid_input(format!(
-                    "task `{}` never runs out of prompts; set `items` for it in the run file",
-                    task.name
-                ))
-            })?;
+            let items = task.items.ok_or_else(|| endless(&task.name))?;
             let whole = setup.epochs.trunc() * f64::from(items);
             let part = (setup.epochs.fract() * f64::from(items)).round();
             Ok((task.name.clone(), (whole + part) as u64))
@@ -74,4 +67,22 @@ impl Supply {
         let shares = self.tasks.iter().zip(counts).filter(|(_, count)| **count > 0);
         shares.map(|((task, _), &prompts)| Share { task: task.clone(), prompts }).collect()
     }
+}
+
+/// Whether batches and epochs make sense.
+fn possible(setup: &Setup) -> Result<()> {
+    if setup.prompts_per_batch == 0 {
+        return Err(Error::invalid_input("`prompts_per_batch` is 0"));
+    }
+    if !(setup.epochs.is_finite() && setup.epochs > 0.0) {
+        let message = format!("`epochs` is {}; it must be above 0", setup.epochs);
+        return Err(Error::invalid_input(message));
+    }
+    Ok(())
+}
+
+fn endless(task: &str) -> Error {
+    Error::invalid_input(format!(
+        "task `{task}` never runs out of prompts; set `items` for it in the run file"
+    ))
 }
