@@ -41,13 +41,16 @@ struct Batch {
 }
 
 struct State {
-    results: Vec<Option<Result<Value, Broken>>>,
+    results: Vec<Scored>,
     /// Rows that are being scored.
     running: usize,
     /// Rows that were begun.
     begun: usize,
-    done: Option<oneshot::Sender<Vec<Option<Result<Value, Broken>>>>>,
+    done: Option<oneshot::Sender<Vec<Scored>>>,
 }
+
+/// What became of a row; none where it was never begun.
+type Scored = Option<Result<Value, Broken>>;
 
 /// Why a row has no scores.
 enum Broken {
@@ -236,11 +239,11 @@ impl Handle {
 /// are not begun.
 struct Pending {
     batch: Arc<Batch>,
-    result: oneshot::Receiver<Vec<Option<Result<Value, Broken>>>>,
+    result: oneshot::Receiver<Vec<Scored>>,
 }
 
 impl Pending {
-    async fn wait(mut self) -> Result<Vec<Option<Result<Value, Broken>>>, Refusal> {
+    async fn wait(mut self) -> Result<Vec<Scored>, Refusal> {
         (&mut self.result).await.map_err(|_| Refusal::fault("the scoring threads ended"))
     }
 }
