@@ -163,9 +163,11 @@ fn eval_line(event: &EvalEvent, tasks: &[String]) -> String {
             }
             (None, None) => text.push_str(" –"),
         }
-        if !task.undefined.is_empty() {
-            let count: u64 = task.undefined.values().sum();
-            text.push_str(&format!(" [{count} undefined]"));
+        if task.unsupported > 0 {
+            text.push_str(&format!(" [{} unsupported]", task.unsupported));
+        }
+        if task.faults() > 0 {
+            text.push_str(&format!(" [{} undefined]", task.faults()));
         }
         words.push(text);
     }

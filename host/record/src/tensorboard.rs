@@ -77,6 +77,11 @@ fn scalars(event: &Event) -> Vec<(String, f64)> {
                 put(format!("{}/{task}/greedy", e.purpose), t.greedy.map(|x| x.mean));
                 put(format!("{}/{task}/entropy", e.purpose), t.entropy);
             }
+            for (domain, d) in &e.domains {
+                let tag = format!("{}/domain {domain}", e.purpose);
+                put(format!("{tag}/sampled"), d.sampled.map(|x| x.mean));
+                put(format!("{tag}/greedy"), d.greedy.map(|x| x.mean));
+            }
         }
     }
     out

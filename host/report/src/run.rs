@@ -231,6 +231,13 @@ fn curves(body: &mut String, events: &[Event], steps: &[&StepEvent], tasks: &[St
             overall("KL to the reference (k3)", "nats", &[0.0], &[("kl", |step| step.kl)]),
         );
     }
+    if steps.iter().any(|step| step.tasks.values().any(|task| task.reward_map.is_some())) {
+        let median = |task: &TaskStep| Some(task.reward_map?.median);
+        charts.insert(
+            2,
+            by_task("Running median that rewards are mapped by", "reward", &[0.0], &median),
+        );
+    }
     for chart in charts {
         body.push_str(&chart.render());
     }
@@ -460,6 +467,34 @@ mod tests {
         assert!(page.contains("Reward of training outputs"));
         assert!(page.contains("<td>64</td><td>4</td><td>4</td>"), "{page}");
         assert!(!page.contains("KL to the reference"));
+    }
+
+    #[test]
+    fn a_page_shows_the_last_evaluation_and_what_rewards_were_mapped_by() {
+        let eval = |purpose: &str, step: u64| {
+            Event::Eval(omni_record::EvalEvent {
+                step,
+                purpose: purpose.into(),
+                tasks: BTreeMap::from([(
+                    "math".to_owned(),
+                    omni_record::TaskEval { unsupported: 7, ..Default::default() },
+                )]),
+                ..Default::default()
+            })
+        };
+        let mut mapped = step(2, 0.4);
+        if let Event::Step(step) = &mut mapped
+            && let Some(task) = step.tasks.get_mut("math")
+        {
+            task.reward_map = Some(omni_record::RewardMap { median: 0.4, spread: 0.1 });
+        }
+        let events = [step(1, 0.2), mapped, eval("test", 2), eval("validation", 3)];
+        let page = run_page("demo", &events, &[]);
+        assert!(page.contains("Evaluation at step 2"), "tests stand above validations");
+        assert!(page.contains("<th>unsupported</th>") && page.contains("<td>7</td>"));
+        assert!(page.contains("Running median that rewards are mapped by"));
+        let page = run_page("demo", &[step(1, 0.2)], &[]);
+        assert!(!page.contains("Evaluation at") && !page.contains("Running median"));
     }
 
     #[test]

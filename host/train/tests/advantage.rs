@@ -171,7 +171,7 @@ fn gdpo_leaves_out_what_has_no_signal() {
     // What is left of the second component is one score: no signal. The first is 0 and 1.
     assert_eq!(gdpo(&[undefined], &settings), [[-1.0, 1.0, 0.0]]);
     let flat = group(&[1.0, 0.1], &[[0.3, 1.0], [0.3, 1.0]]);
-    assert_eq!(gdpo(&[flat.clone()], &settings), [[0.0, 0.0]]);
+    assert_eq!(gdpo(std::slice::from_ref(&flat), &settings), [[0.0, 0.0]]);
     // A group without a signal stays at exactly 0 beside one that has one.
     let with = gdpo(&[flat, group(&[1.0, 0.1], &[[0.0, 0.0], [1.0, 0.0]])], &settings);
     assert_eq!(with[0], [0.0, 0.0]);

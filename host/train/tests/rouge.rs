@@ -1,5 +1,4 @@
 //! ROUGE-L against rouge_score 0.1.2, without its stemmer.
-#![expect(clippy::unwrap_used, reason = "helpers of tests may stop at the first surprise too")]
 
 use omni_train::rouge::{RougeL, rouge_l};
 use serde_json::Value;

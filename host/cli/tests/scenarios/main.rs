@@ -8,6 +8,7 @@
 
 mod bad_input;
 mod common;
+mod eval;
 mod judges;
 mod score;
 mod serve;

@@ -121,6 +121,22 @@ mod tests {
         assert!((width / (2.0 * 1.96 * error) - 1.0).abs() < 0.1, "{width}");
     }
 
+    proptest::proptest! {
+        /// Whatever the values, an interval lies between them and around nothing else.
+        #[test]
+        fn intervals_lie_within_the_values(
+            values in proptest::collection::vec(-3.0f64..3.0, 2..40), resamples in 1u32..50,
+        ) {
+            let estimate = Resampler { resamples, seed: 9 }.mean(&values, "a").unwrap();
+            let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let (low, high) = (estimate.low.unwrap(), estimate.high.unwrap());
+            let slack = 1e-12;
+            proptest::prop_assert!(least - slack <= low && low <= high && high <= most + slack);
+            proptest::prop_assert!(estimate.standard_error.is_finite());
+        }
+    }
+
     #[test]
     fn nothing_has_no_mean_and_one_item_no_interval() {
         assert_eq!(SOME.mean(&[], "a"), None);
