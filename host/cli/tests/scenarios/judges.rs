@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::common::{Ran, omni, policy, train};
+use crate::common::{Ran, omni, policy, train, weights};
 use crate::server::{Act, Request, Server};
 
 /// A key that must be seen by nobody but the endpoint.
@@ -277,6 +277,41 @@ fn a_run_goes_on_through_faults_and_its_rewards_are_replayed_without_the_endpoin
     assert!(text.contains("{\"scored\":1.0}"), "{text}");
     std::fs::write(&file, text.replacen("{\"scored\":1.0}", "{\"scored\":0.25}", 1)).unwrap();
     again(&[]).fails(1, &["1 of 60 outputs score otherwise", "was 0.25, is 1"]);
+}
+
+#[test]
+fn a_run_that_is_resumed_asks_nothing_twice() {
+    let place = tempfile::tempdir().unwrap();
+    // Decides by the question's content, so that rewards differ within groups.
+    let server = Server::start(|request, _| {
+        let even = question(request).bytes().map(u32::from).sum::<u32>().is_multiple_of(2);
+        Act::Say(if even { "[[A]]" } else { "[[B]]" }.into())
+    });
+    let out = place.path().join("run");
+    let file = training(place.path(), &server.url(), 0.1);
+    Ran::of(train(&file, &out).args(["--set", "checkpoint.keep=9", "--set", "optimizer.lr=1e-3"]))
+        .ok();
+    let trained = weights(&out, 3);
+    assert_ne!(trained, weights(&out, 1), "nothing was learned, so nothing is compared");
+    let replies = std::fs::read_to_string(out.join("replies.jsonl")).unwrap();
+    assert_eq!(replies.lines().count(), server.requests().len());
+
+    // As if it had been killed after its first step, with an answer half written; the endpoint is
+    // gone by now, and how it would be asked is another matter.
+    drop(server);
+    for step in [2, 3] {
+        std::fs::remove_dir_all(out.join(format!("checkpoints/step-{step}"))).unwrap();
+    }
+    std::fs::write(out.join("replies.jsonl"), format!("{replies}{{\"model\":\"judge\",\"ke"))
+        .unwrap();
+    let resumed = Ran::of(
+        train(&file, &out)
+            .args(["--set", "checkpoint.keep=9", "--set", "optimizer.lr=1e-3"])
+            .args(["--set", "models.judge.timeout_seconds=1", "--resume"]),
+    )
+    .ok();
+    assert!(!resumed.err.contains("undefined"), "{}", resumed.err);
+    assert_eq!(weights(&out, 3), trained);
 }
 
 #[test]
