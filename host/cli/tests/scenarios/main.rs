@@ -8,11 +8,13 @@
 
 mod bad_input;
 mod common;
+mod data;
 mod eval;
 mod judges;
 mod score;
 mod serve;
 mod train;
+mod writing;
 
 /// The endpoint that misbehaves on purpose, which the judges' own tests talk to as well.
 #[path = "../../../judge/tests/backends/server.rs"]
