@@ -89,7 +89,9 @@ fn facts(body: &mut String, start: Option<&StartEvent>, events: &[Event], steps:
         steps.iter().flat_map(|step| step.tasks.values()).map(|t| u64::from(t.rollouts)).sum();
     facts.push(format!("{rollouts} outputs"));
     let training: f64 = steps.iter().flat_map(|step| step.seconds.values()).sum();
-    facts.push(format!("{} in training steps", duration(training)));
+    if training > 0.0 {
+        facts.push(format!("{} in training steps", duration(training)));
+    }
     let evaluating: f64 = events
         .iter()
         .map(|event| match event {

@@ -204,6 +204,12 @@ fn the_papers_example_is_its_setting() {
     assert_eq!([of("Math"), of("General QA"), of("Coding"), of("Creative Writing")], [6, 1, 2, 1]);
     assert!(eval.task.iter().all(|t| t.data["test"].dataset().mapping.is_some()));
     assert_eq!(eval.task[9].data["test"].dataset().references.len(), 2);
+    let mappings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/mappings");
+    for data in run.task.iter().chain(&eval.task).flat_map(|t| t.data.values()) {
+        if let Some(mapping) = data.dataset().mapping {
+            assert!(mappings.join(format!("{mapping}.toml")).is_file(), "{mapping}");
+        }
+    }
 }
 
 #[test]
@@ -221,6 +227,7 @@ fn normalisation_has_its_ranges() {
         ("advantage.median.slope", &["advantage.median.slope=-1"]),
         ("advantage.median.window", &["advantage.median.window=0"]),
         ("advantage.scale", &["advantage.normalise=gdpo", "advantage.scale=batch"]),
+        ("eval.bootstrap", &["eval.bootstrap=1000000"]),
         ("task.0.domain", &["task.math.domain=\"\""]),
     ] {
         let error = set(wrong).expect_err(key);

@@ -89,6 +89,11 @@ impl RunConfig {
             "with no samples and no greedy output there is nothing to evaluate",
         )?;
         require(
+            self.eval.bootstrap <= 100_000,
+            "eval.bootstrap",
+            "must be at most 100000; 1000 is plenty",
+        )?;
+        require(
             self.checkpoint.keep > 0,
             "checkpoint.keep",
             "must be at least 1, or a run could not resume",
