@@ -66,13 +66,15 @@ pub(crate) fn inside(text: &str) -> Option<String> {
         })
 }
 
-/// The answer inside a sentence that is itself meant as the answer. Without a formula or an
-/// announcement it must read like one: words around one number, and none that takes it back.
+/// The answer inside a sentence that is itself meant as the answer; it must read like one, with no
+/// word that takes the answer back or makes another of it.
 pub(crate) fn inside_sentence(text: &str) -> Option<String> {
     let end = tail(text, MAX_TAIL);
-    boxed(text).or_else(|| prose::announced(end)).or_else(|| prose::last_formula(end)).or_else(|| {
-        if prose::is_sentence(end) { prose::last_number(end) } else { None }
-    })
+    boxed(text).or_else(|| prose::announced(end)).or_else(|| prose::stated_formula(end)).or_else(
+        || {
+            if prose::is_sentence(end) { prose::last_number(end) } else { None }
+        },
+    )
 }
 
 fn tail(text: &str, length: usize) -> &str {

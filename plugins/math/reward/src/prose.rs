@@ -23,10 +23,11 @@ pub(crate) fn announced(text: &str) -> Option<String> {
     let (_, start) = ANNOUNCEMENTS
         .iter()
         .filter_map(|lead| lower.rfind(lead).map(|at| (at, at + lead.len())))
+        .filter(|(_, end)| !lower[*end..].starts_with(|c: char| c.is_alphabetic()))
         .max_by_key(|(_, end)| *end)?;
     let rest = text[start..].trim_start_matches([':', '*', ' ', '\n', '\t', '=']);
     let sentence = sentence(rest);
-    if sentence.is_empty() {
+    if sentence.is_empty() || matches!(words(sentence).next().as_deref(), Some("not" | "never")) {
         return None;
     }
     // A formula in the sentence is the answer; a unit behind it says nothing.
@@ -50,8 +51,11 @@ fn readable_start(sentence: &str) -> Option<&str> {
     {
         return Some(start);
     }
-    let ends: Vec<usize> =
-        sentence.char_indices().filter(|(_, c)| matches!(c, ' ' | ',' | ';')).map(|(at, _)| at).collect();
+    let ends: Vec<usize> = sentence
+        .char_indices()
+        .filter(|(_, c)| matches!(c, ' ' | ',' | ';'))
+        .map(|(at, _)| at)
+        .collect();
     ends.into_iter().rev().take(64).find_map(|end| {
         let start = sentence[..end].trim_end_matches([',', ';', ' ']);
         let reads = parse(start).is_ok_and(|expr| !matches!(expr, Expr::Text(_) | Expr::Word(_)));
@@ -61,21 +65,137 @@ fn readable_start(sentence: &str) -> Option<&str> {
 
 /// Words that say that a number is not the answer, or not all of it.
 const TAKING_BACK: &[&str] = &[
-    "not", "no", "never", "isn't", "more", "less", "least", "most", "dozen", "hundred", "or",
-    "either", "maybe", "cannot", "can't", "except", "than", "neither", "wrong", "between",
+    "not",
+    "no",
+    "never",
+    "isn't",
+    "aren't",
+    "wasn't",
+    "doesn't",
+    "don't",
+    "didn't",
+    "won't",
+    "more",
+    "less",
+    "least",
+    "most",
+    "dozen",
+    "hundred",
+    "thousand",
+    "million",
+    "or",
+    "either",
+    "maybe",
+    "cannot",
+    "can't",
+    "except",
+    "than",
+    "neither",
+    "nor",
+    "wrong",
+    "incorrect",
+    "false",
+    "between",
+    "but",
+    "double",
+    "twice",
+    "half",
+    "triple",
+    "negative",
+    "minus",
+    "over",
+    "under",
+    "above",
+    "below",
+    "up",
+    "without",
+    "unless",
+    "instead",
+    "multiple",
+    "reciprocal",
+    "opposite",
+    "fewer",
+    "nearly",
+    "almost",
 ];
+
+/// Words behind which an answer stands.
+const STATING: &[&str] = &[
+    "is",
+    "are",
+    "be",
+    "was",
+    "equals",
+    "equal",
+    "get",
+    "gets",
+    "have",
+    "has",
+    "obtain",
+    "find",
+    "found",
+    "gives",
+    "give",
+    "yields",
+    "thus",
+    "therefore",
+    "so",
+    "hence",
+    "answer",
+    "to",
+    "solution",
+    "solutions",
+    "result",
+    "value",
+    "exactly",
+    "total",
+    "that",
+];
+
+fn words(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !(c.is_alphabetic() || matches!(c, '\'' | '’')))
+        .filter(|word| !word.is_empty())
+        .map(|word| word.replace('’', "'").to_lowercase())
+}
+
+/// Whether words make something else of what they speak of.
+pub(crate) fn takes_back(text: &str) -> bool {
+    words(text).any(|word| TAKING_BACK.contains(&word.as_str()))
+}
+
+/// The last formula with those joined to it, where the sentence around states it: behind a word
+/// that states, or at the sentence's start.
+pub(crate) fn stated_formula(text: &str) -> Option<String> {
+    let all = formulas(text);
+    let last = all.len().checked_sub(1)?;
+    let mut first = last;
+    while first > 0 && joins(&text[all[first - 1].end..all[first].start]) {
+        first -= 1;
+    }
+    let (before, behind) = (&text[..all[first].start], &text[all[last].end..]);
+    let stated = match words(before).last() {
+        None => before.trim().is_empty(),
+        Some(word) => {
+            let colon = before.trim_end().ends_with([':', '=', ',']);
+            (colon || STATING.contains(&word.as_str()))
+                && before
+                    .trim_end()
+                    .ends_with(|c: char| c.is_alphabetic() || matches!(c, ':' | '=' | ','))
+        }
+    };
+    if !stated || before.contains("quare") || takes_back(before) || takes_back(behind) {
+        return None;
+    }
+    last_formula(text)
+}
 
 /// Whether a text reads like a sentence with one number in it.
 pub(crate) fn is_sentence(text: &str) -> bool {
-    let plain = text.chars().all(|c| {
-        c.is_alphanumeric() || c.is_whitespace() || ".,;:'’\"!?$%()-−/*€£".contains(c)
-    });
-    let words: Vec<String> = text
-        .split(|c: char| !(c.is_alphabetic() || c == '\'' || c == '’'))
-        .filter(|word| word.chars().count() > 1)
-        .map(str::to_lowercase)
-        .collect();
-    plain && words.len() >= 3 && !words.iter().any(|word| TAKING_BACK.contains(&word.as_str()))
+    let plain = text
+        .chars()
+        .all(|c| c.is_alphanumeric() || c.is_whitespace() || ".,;:'’\"!?$%()-−/*€£".contains(c));
+    let count = words(text).filter(|word| word.len() > 1).count();
+    plain && count >= 3 && !takes_back(text)
 }
 
 /// Up to the end of the first sentence: a full stop before a space or the end, or a line's end.
@@ -90,9 +210,10 @@ fn sentence(text: &str) -> &str {
             b'\n' if depth <= 0 && (!dollars || bytes.get(at + 1) == Some(&b'\n')) => {
                 return text[..at].trim();
             }
-            b'.' | b'!' if !dollars
-                && depth <= 0
-                && bytes.get(at + 1).is_none_or(|next| next.is_ascii_whitespace()) =>
+            b'.' | b'!'
+                if !dollars
+                    && depth <= 0
+                    && bytes.get(at + 1).is_none_or(|next| next.is_ascii_whitespace()) =>
             {
                 // "5!" keeps its sign at the end.
                 let end = if *byte == b'!' { at + 1 } else { at };
@@ -240,8 +361,8 @@ pub(crate) fn last_number(text: &str) -> Option<String> {
     let before = &text[..start];
     let before = before.strip_suffix('$').unwrap_or(before);
     let sign = ['-', '−'].into_iter().find_map(|minus| before.strip_suffix(minus));
-    let negative = sign
-        .is_some_and(|rest| !rest.ends_with(|c: char| c.is_alphanumeric() || c == ')'));
+    let negative =
+        sign.is_some_and(|rest| !rest.ends_with(|c: char| c.is_alphanumeric() || c == ')'));
     let behind = &text[last + 1..];
     let percent = behind.starts_with('%') || behind.starts_with("\\%") || behind.starts_with(" %");
     Some(format!("{}{run}{}", if negative { "-" } else { "" }, if percent { "%" } else { "" }))

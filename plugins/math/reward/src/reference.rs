@@ -2,7 +2,7 @@
 
 use crate::compare::{Comparison, choice, expanded};
 use crate::extract;
-use crate::lex::{Commas, Lexeme, MAX_LENGTH, lex, spelled, words};
+use crate::lex::{Commas, Lexeme, Literal, MAX_LENGTH, Token, lex, spelled, words};
 use crate::number::{Fuel, exact};
 use crate::parse;
 use crate::syntax::{Expr, Separator};
@@ -34,12 +34,9 @@ impl Reading {
                 expr: read(&tokens).map(expanded),
                 tokens,
             },
-            Err(fault) => Self {
-                text: text.to_owned(),
-                spelled: None,
-                tokens: Vec::new(),
-                expr: Err(fault),
-            },
+            Err(fault) => {
+                Self { text: text.to_owned(), spelled: None, tokens: Vec::new(), expr: Err(fault) }
+            }
         }
     }
 
@@ -64,14 +61,24 @@ impl Reading {
 /// The syntax tree of some tokens; what is said in words for a set or a list is one.
 fn read(tokens: &[Lexeme]) -> Result<Expr, Fault> {
     let said = match words(tokens).as_str() {
-        "all real numbers" | "all reals" | "real numbers" | "set of all real numbers"
-        | "set of real numbers" | "all real x" => Some(Expr::Named('R')),
+        "all real numbers"
+        | "all reals"
+        | "real numbers"
+        | "set of all real numbers"
+        | "set of real numbers"
+        | "all real x" => Some(Expr::Named('R')),
         "no solution" | "no solutions" | "no real solution" | "no real solutions" | "empty set"
         | "null set" => Some(Expr::Named('∅')),
         _ => None,
     };
     if let Some(said) = said {
         return Ok(said);
+    }
+    if let [Lexeme { token: Token::Word(_) | Token::Text(_), .. }, ..] = tokens
+        && let Some(n) = number_word(&words(tokens))
+        && let Some(literal) = Literal::new(n.to_string())
+    {
+        return Ok(Expr::Number(literal));
     }
     match parse::tokens(tokens.to_vec())? {
         Expr::Text(text) if text.contains(',') => {
@@ -80,6 +87,42 @@ fn read(tokens: &[Lexeme]) -> Result<Expr, Fault> {
         }
         other => Ok(other),
     }
+}
+
+/// The number that a word says, below a hundred.
+fn number_word(words: &str) -> Option<usize> {
+    const SMALL: [&str; 20] = [
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+    ];
+    const TENS: [&str; 8] =
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"];
+    let small = |word: &str| SMALL.iter().position(|name| *name == word);
+    let tens = |word: &str| TENS.iter().position(|name| *name == word).map(|at| 10 * at + 20);
+    if let Some(n) = small(words).or_else(|| tens(words)) {
+        return Some(n);
+    }
+    let (first, second) = words.split_once(['-', ' '])?;
+    let one = small(second).filter(|n| (1..10).contains(n))?;
+    Some(tens(first)? + one)
 }
 
 /// Without what is markup around the whole.
@@ -154,31 +197,32 @@ impl Reference {
             Err(verdict) => return verdict,
         }
         // A sentence: the answer in it.
-        if answer.expr.is_err() || (answer.is_words() && !self.reading.is_words()) {
-            if let Some(inner) = extract::inside_sentence(&answer.text)
-                && inner != answer.text
-            {
-                return match self.compare(&Reading::new(&inner)) {
-                    Ok(true) => Verdict::Equal,
-                    Ok(false) => Verdict::Unequal,
-                    Err(verdict) => verdict,
-                };
-            }
+        let prose = answer.expr.is_err() || (answer.is_words() && !self.reading.is_words());
+        if prose
+            && let Some(inner) = extract::inside_sentence(&answer.text)
+            && inner != answer.text
+        {
+            return match self.compare(&Reading::new(&inner)) {
+                Ok(true) => Verdict::Equal,
+                Ok(false) => Verdict::Unequal,
+                Err(verdict) => verdict,
+            };
         }
         Verdict::Unequal
     }
 
     fn compare(&self, answer: &Reading) -> Result<bool, Verdict> {
         let reference = &self.reading;
-        let same_spelling = match (&reference.spelled, &answer.spelled) {
+        let spelled_alike = match (&reference.spelled, &answer.spelled) {
             (Some(a), Some(b)) => !b.is_empty() && a == b,
-            _ => reference.text == answer.text,
+            _ => false,
         };
-        if same_spelling {
+        if spelled_alike || reference.text == answer.text {
             return Ok(true);
         }
         if let Some(letter) = self.letter
-            && choice::chooses(letter, &words(&answer.tokens))
+            && let Some(spelled) = &answer.spelled
+            && choice::chooses(letter, spelled)
         {
             return Ok(true);
         }

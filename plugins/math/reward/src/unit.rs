@@ -83,11 +83,12 @@ const SPELLINGS: &[(&str, &str)] = &[
 
 /// Known units of up to four letters that are no word.
 const SHORT: &[&str] = &[
-    "cm", "mm", "km", "dm", "nm", "kg", "mg", "lb", "oz", "ft", "in", "yd", "mi", "hr", "min", "ms",
-    "ml", "cl", "dl", "gal", "qt", "pt", "day", "per", "of", "am", "pm", "AM", "PM", "pcs", "sq", "cu", "rad",
-    "bus", "car", "cup", "egg", "box", "men", "cow", "pie", "Hz", "kHz", "kJ", "kW", "Pa", "kPa",
-    "mol", "eV", "dB", "kmh", "mph", "kph", "usd", "USD", "deg", "sec", "hrs", "lbs", "yds", "mL",
-    "eur", "EUR", "GBP", "gbp", "way", "set", "pen", "top", "ppm", "bps", "cents",
+    "cm", "mm", "km", "dm", "nm", "kg", "mg", "lb", "oz", "ft", "in", "yd", "mi", "hr", "min",
+    "ms", "ml", "cl", "dl", "gal", "qt", "pt", "day", "per", "of", "am", "pm", "AM", "PM", "pcs",
+    "sq", "cu", "rad", "bus", "car", "cup", "egg", "box", "men", "cow", "pie", "Hz", "kHz", "kJ",
+    "kW", "Pa", "kPa", "mol", "eV", "dB", "kmh", "mph", "kph", "usd", "USD", "deg", "sec", "hrs",
+    "lbs", "yds", "mL", "eur", "EUR", "GBP", "gbp", "way", "set", "pen", "top", "ppm", "bps",
+    "cents",
 ];
 
 /// Units of one letter.
@@ -95,14 +96,119 @@ const LETTERS: &[&str] = &["m", "g", "s", "h", "l", "L", "N", "J", "W", "V"];
 
 /// Words that make a number another number, or no number.
 const NOT_UNITS: &[&str] = &[
-    "hundred", "hundredth", "tenth", "thousandth", "dozen", "half", "halve", "third", "quarter",
-    "fourth", "fifth", "over", "divided", "times", "plus", "minus", "less", "than", "more", "most",
-    "least", "approximately", "about", "factorial", "squared", "cubed", "root", "infinity",
-    "modulo", "mod", "base", "score", "between", "through", "until", "either", "remainder",
-    "multiplied", "not", "if", "when", "where", "for", "is", "equal", "equals", "except", "but",
-    "instead", "wrong", "or", "and", "to", "with", "such", "that", "so", "then", "thus", "hence",
-    "because", "since", "any", "all", "some", "none", "each",
+    "hundred",
+    "hundredth",
+    "tenth",
+    "thousandth",
+    "dozen",
+    "half",
+    "halve",
+    "third",
+    "quarter",
+    "fourth",
+    "fifth",
+    "over",
+    "divided",
+    "times",
+    "plus",
+    "minus",
+    "less",
+    "than",
+    "more",
+    "most",
+    "least",
+    "approximately",
+    "about",
+    "factorial",
+    "squared",
+    "cubed",
+    "root",
+    "infinity",
+    "modulo",
+    "mod",
+    "base",
+    "score",
+    "between",
+    "through",
+    "until",
+    "either",
+    "remainder",
+    "multiplied",
+    "not",
+    "if",
+    "when",
+    "where",
+    "for",
+    "is",
+    "equal",
+    "equals",
+    "except",
+    "but",
+    "instead",
+    "wrong",
+    "or",
+    "and",
+    "to",
+    "with",
+    "such",
+    "that",
+    "so",
+    "then",
+    "thus",
+    "hence",
+    "because",
+    "since",
+    "any",
+    "all",
+    "some",
+    "none",
+    "isn",
+    "aren",
+    "wasn",
+    "doesn",
+    "don",
+    "didn",
+    "won",
+    "right",
+    "wrong",
+    "correct",
+    "negative",
+    "positive",
+    "something",
+    "anything",
+    "nothing",
+    "double",
+    "twice",
+    "triple",
+    "no",
+    "too",
+    "also",
+    "only",
+    "never",
+    "false",
+    "true",
+    "nor",
+    "fewer",
+    "up",
+    "down",
+    "at",
+    "as",
+    "by",
+    "does",
+    "do",
+    "was",
+    "were",
+    "are",
+    "be",
 ];
+
+/// Longer descriptions are sentences.
+const MAX_WORDS: usize = 6;
+
+/// Whether a word never belongs to a unit or a product of letters.
+pub fn is_other(word: &str) -> bool {
+    NOT_UNITS.contains(&word.to_lowercase().as_str())
+}
 
 const SCALES: [(&str, u32); 4] =
     [("thousand", 3), ("million", 6), ("billion", 9), ("trillion", 12)];
@@ -167,7 +273,8 @@ impl Unit {
             let power: u32 = power.parse().ok().filter(|power| (1..=3).contains(power))?;
             Some((dimension, power, (n.checked_pow(power)?, d.checked_pow(power)?)))
         };
-        let ((dimension, power, this), (others, to, that)) = (split(&self.name)?, split(&other.name)?);
+        let ((dimension, power, this), (others, to, that)) =
+            (split(&self.name)?, split(&other.name)?);
         (dimension == others && power == to).then_some((this, that))
     }
 
@@ -181,6 +288,10 @@ impl Unit {
 pub fn read(text: &str) -> Option<Suffix> {
     let text = text.replace(" ^", "^").replace("^ ", "^").replace(" /", "/").replace("/ ", "/");
     let text = text.replace("\\%", "%").replace('*', " ").replace(['.', '(', ')'], "");
+    let said = |word: &str| NOT_UNITS.contains(&word.to_lowercase().as_str());
+    if text.split_whitespace().any(said) || text.split_whitespace().count() > MAX_WORDS {
+        return None;
+    }
     let mut words: Vec<String> = text.split_whitespace().map(canonical).collect();
     let Some(first) = words.first() else { return Some(Suffix::None) };
     if words.len() == 1 && matches!(first.as_str(), "percent" | "%") {
@@ -195,7 +306,9 @@ pub fn read(text: &str) -> Option<Suffix> {
             let (base, power) = part.split_once('^').unwrap_or((part, "2"));
             let power = power.strip_prefix('-').unwrap_or(power);
             !base.is_empty()
-                && base.chars().all(|c| c.is_alphabetic() || matches!(c, '\'' | '$' | '€' | '£' | '¥'))
+                && base
+                    .chars()
+                    .all(|c| c.is_alphabetic() || matches!(c, '\'' | '$' | '€' | '£' | '¥'))
                 && matches!(power, "1" | "2" | "3")
                 && !NOT_UNITS.contains(&base)
                 && !SCALES.iter().any(|(name, _)| *name == base)

@@ -95,7 +95,10 @@ fn equal_answers() {
         ("e^{i\\pi}", "-1"),
         ("\\log_2 8", "3"),
         ("\\frac{1+\\sqrt5}{2}", "\\phi"),
-        ("\\begin{pmatrix} 1/2 \\\\ 1 \\end{pmatrix}", "\\frac12\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}"),
+        (
+            "\\begin{pmatrix} 1/2 \\\\ 1 \\end{pmatrix}",
+            "\\frac12\\begin{pmatrix} 1 \\\\ 2 \\end{pmatrix}",
+        ),
         ("2004!", "2004 \\cdot 2003!"),
         ("2 \\text{ m}", "200 cm"),
         ("\\frac13", "0.333333"),

@@ -1,8 +1,6 @@
 //! Every case of `cases/*.jsonl`: one object a line, `{"category", "reference", "answer" or "text"
 //! with "extract", "equal", "note"?}`.
 
-#![expect(clippy::unwrap_used, reason = "tests")]
-
 use std::fs;
 use std::path::Path;
 

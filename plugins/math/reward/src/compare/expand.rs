@@ -32,7 +32,8 @@ pub fn expanded(expr: Expr) -> Expr {
             Expr::List(Separator::Or, both.into_iter().map(matrices).collect())
         }
         Expr::Sequence('[', rows, ']')
-            if rows.len() > 1 && rows.iter().all(|row| matches!(row, Expr::Sequence('[', _, ']'))) =>
+            if rows.len() > 1
+                && rows.iter().all(|row| matches!(row, Expr::Sequence('[', _, ']'))) =>
         {
             // [[1, 2], [3, 4]]
             let rows = rows.into_iter().map(|row| match row {
@@ -129,12 +130,20 @@ fn matrices(expr: Expr) -> Expr {
         }
         Expr::Product(mut factors) => {
             let places: Vec<usize> = (0..factors.len())
-                .filter(|at| matches!(factors[*at], Expr::Matrix(_) | Expr::Sequence('(' | '⟨', ..)))
+                .filter(|at| {
+                    matches!(factors[*at], Expr::Matrix(_) | Expr::Sequence('(' | '⟨', ..))
+                })
                 .collect();
             match places.as_slice() {
                 [at] if factors.iter().enumerate().all(|(i, f)| i == *at || f.is_scalar()) => {
                     // f(x, y) is a function's value and no multiple of a pair.
-                    if matches!(factors.first(), Some(Expr::Symbol(_))) && factors.len() == 2 {
+                    let pair = matches!(factors[*at], Expr::Sequence(..));
+                    if pair
+                        && factors
+                            .iter()
+                            .enumerate()
+                            .any(|(i, f)| i != *at && !f.symbols().is_empty())
+                    {
                         return Expr::Product(factors);
                     }
                     let matrix = factors.remove(*at);

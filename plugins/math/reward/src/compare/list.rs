@@ -47,10 +47,16 @@ impl Comparison {
                     return Ok(false);
                 }
                 let entries: Vec<Expr> = rows.iter().flatten().cloned().collect();
-                if matches!(a, Expr::Matrix(_)) { self.ordered(&entries, y) } else { self.ordered(y, &entries) }
+                if matches!(a, Expr::Matrix(_)) {
+                    self.ordered(&entries, y)
+                } else {
+                    self.ordered(y, &entries)
+                }
             }
             // A ratio is also its quotient.
-            (Expr::Sequence(':', x, _), other) | (other, Expr::Sequence(':', x, _)) if other.is_scalar() => {
+            (Expr::Sequence(':', x, _), other) | (other, Expr::Sequence(':', x, _))
+                if other.is_scalar() =>
+            {
                 let [p, q] = x.as_slice() else { return Ok(false) };
                 let quotient = Expr::Quotient(Box::new(p.clone()), Box::new(q.clone()));
                 self.same_scalar(&quotient, other)
@@ -119,7 +125,9 @@ impl Comparison {
     fn about(&mut self, expr: &Expr) -> Result<Option<(f64, f64)>, Fault> {
         let plain = expr.is_scalar()
             && expr.symbols().is_empty()
-            && !expr.any(&|part| matches!(part, Expr::Quantity(..) | Expr::Percent(_) | Expr::Degrees(_)));
+            && !expr.any(&|part| {
+                matches!(part, Expr::Quantity(..) | Expr::Percent(_) | Expr::Degrees(_))
+            });
         if !plain {
             return Ok(None);
         }

@@ -92,7 +92,8 @@ fn same_words(a: &Expr, b: &Expr) -> bool {
     let text = |expr: &Expr| match expr {
         Expr::Text(text) | Expr::Word(text) => {
             let text = text.trim().trim_end_matches('.');
-            let cased = text.chars().count() < 2 || (product(expr) && !text.eq_ignore_ascii_case("no"));
+            let cased =
+                text.chars().count() < 2 || (product(expr) && !text.eq_ignore_ascii_case("no"));
             let text = if cased { text.to_owned() } else { text.to_lowercase() };
             match text.as_str() {
                 "yes" => "true".to_owned(),

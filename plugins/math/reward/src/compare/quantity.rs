@@ -56,9 +56,15 @@ impl Comparison {
             return self.same_percent(&x, &y);
         }
         match (&x.unit, &y.unit) {
-            (Some(u), Some(v)) if u.is_degree() && v.name == "rad" || u.name == "rad" && v.is_degree() => {
+            (Some(u), Some(v))
+                if u.is_degree() && v.name == "rad" || u.name == "rad" && v.is_degree() =>
+            {
                 let plain = |expr: &Expr, q: &Quantity| {
-                    if q.unit.as_ref().is_some_and(Unit::is_degree) { radians(expr) } else { q.value.clone() }
+                    if q.unit.as_ref().is_some_and(Unit::is_degree) {
+                        radians(expr)
+                    } else {
+                        q.value.clone()
+                    }
                 };
                 self.same_scalar(&plain(a, &x), &plain(b, &y))
             }
@@ -94,7 +100,8 @@ impl Comparison {
             return Ok(true);
         }
         {
-            let above = scalar::rational(&reference.value, self).is_some_and(|q| q.abs() > BigRational::one());
+            let above = scalar::rational(&reference.value, self)
+                .is_some_and(|q| q.abs() > BigRational::one());
             if !above {
                 return Ok(false);
             }

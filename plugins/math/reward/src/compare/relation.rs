@@ -22,9 +22,24 @@ const FUNCTIONS: [&str; 12] = ["f", "g", "h", "p", "q", "F", "G", "H", "P", "Q",
 fn is_name(expr: &Expr) -> bool {
     match expr {
         Expr::Symbol(_) | Expr::Text(_) | Expr::Word(_) => true,
-        Expr::Sequence('(', members, ')') => members.iter().all(is_name),
+        // (x, y), in this order: of (y, x) it is not known which value is meant first.
+        Expr::Sequence('(', members, ')') => {
+            let names: Vec<&str> = members
+                .iter()
+                .filter_map(|member| match member {
+                    Expr::Symbol(name) => Some(name.as_str()),
+                    _ => None,
+                })
+                .collect();
+            names.len() == members.len() && names.is_sorted()
+        }
         Expr::Product(factors) => match factors.as_slice() {
-            [Expr::Symbol(function), _] if FUNCTIONS.contains(&function.trim_end_matches('\'')) => true,
+            [Expr::Power(function, _), _] => {
+                matches!(&**function, Expr::Symbol(f) if FUNCTIONS.contains(&f.as_str()))
+            }
+            [Expr::Symbol(function), _] if FUNCTIONS.contains(&function.trim_end_matches('\'')) => {
+                true
+            }
             factors => factors.iter().all(is_name),
         },
         Expr::Sum(parts) => parts.iter().all(is_name),
@@ -60,7 +75,9 @@ pub(super) fn assignments(expr: &Expr) -> Option<Vec<(Expr, Expr)>> {
                 name = Some(left.clone());
                 found.push((left.clone(), value.clone()));
             }
-            None if member.is_scalar() || matches!(member, Expr::Sequence(..)) => found.push((name.clone()?, member.clone())),
+            None if member.is_scalar() || matches!(member, Expr::Sequence(..)) => {
+                found.push((name.clone()?, member.clone()))
+            }
             None => return None,
         }
     }
@@ -76,6 +93,10 @@ pub(super) fn as_relations(assignments: &[(Expr, Expr)]) -> Vec<Expr> {
 
 impl Comparison {
     pub(super) fn same_relation(&mut self, a: &Expr, b: &Expr) -> Result<bool, Fault> {
+        let (short_a, short_b) = (self.without_estimate(a)?, self.without_estimate(b)?);
+        if short_a.is_some() || short_b.is_some() {
+            return self.same(short_a.as_ref().unwrap_or(a), short_b.as_ref().unwrap_or(b));
+        }
         if let (Expr::Relation(..), Expr::Relation(..)) = (a, b)
             && let Some(same) = self.same_equation(a, b)?
         {
@@ -89,12 +110,16 @@ impl Comparison {
                 }
             }
             (Expr::Relation(_, x), other) if !is_related(other) => {
-                if let [(Relation::In, set)] = x.as_slice() {
+                if let [(Relation::In, set)] = x.as_slice()
+                    && !is_pair_and_list(set, other)
+                {
                     return self.answers(set, other);
                 }
             }
             (other, Expr::Relation(_, y)) if !is_related(other) => {
-                if let [(Relation::In, set)] = y.as_slice() {
+                if let [(Relation::In, set)] = y.as_slice()
+                    && !is_pair_and_list(set, other)
+                {
                     return self.answers(other, set);
                 }
             }
@@ -123,13 +148,41 @@ impl Comparison {
         }
     }
 
+    /// Without the estimate behind an exact value, `2√3 ≈ 3.46`, if it is one.
+    fn without_estimate(&mut self, expr: &Expr) -> Result<Option<Expr>, Fault> {
+        let Expr::Relation(first, rest) = expr else { return Ok(None) };
+        let Some(((Relation::About, estimate), sides)) = rest.split_last() else { return Ok(None) };
+        let exact = match sides.last() {
+            Some((_, side)) => side,
+            None if !is_name(first) => &**first,
+            None => return Ok(None),
+        };
+        let closed = |side: &Expr| side.is_scalar() && side.symbols().is_empty();
+        if !closed(exact) || !closed(estimate) {
+            return Ok(None);
+        }
+        let (Ok(x), Ok(y)) = (self.value_of(exact), self.value_of(estimate)) else {
+            return Ok(None);
+        };
+        let (x, y) = (x.re.to_float(), y.re.to_float());
+        if (x - y).abs() > 0.01 * x.abs() {
+            return Ok(None);
+        }
+        Ok(Some(if sides.is_empty() {
+            (**first).clone()
+        } else {
+            Expr::Relation(first.clone(), sides.to_vec())
+        }))
+    }
+
     /// Two equations; none where one is something else.
     fn same_equation(&mut self, a: &Expr, b: &Expr) -> Result<Option<bool>, Fault> {
         let equation = |expr: &Expr| -> Option<(Expr, Expr)> {
             let Expr::Relation(first, rest) = expr else { return None };
             let equal = rest.iter().all(|(r, _)| matches!(r, Relation::Equal | Relation::About));
             let (_, last) = rest.last()?;
-            (equal && (rest.len() == 1 || is_name(first))).then(|| ((**first).clone(), last.clone()))
+            (equal && (rest.len() == 1 || is_name(first)))
+                .then(|| ((**first).clone(), last.clone()))
         };
         let (Some((l, r)), Some((m, s))) = (equation(a), equation(b)) else { return Ok(None) };
         if l == m {
@@ -232,6 +285,11 @@ impl Comparison {
         }
         Ok(true)
     }
+}
+
+/// An interval is no list of its ends.
+fn is_pair_and_list(set: &Expr, other: &Expr) -> bool {
+    matches!((set, other), (Expr::Sequence(..), Expr::List(..)))
 }
 
 fn difference(left: &Expr, right: &Expr) -> Expr {

@@ -116,10 +116,9 @@ impl Comparison {
         let points = points(a, b);
         // Where a side has no real value a function of real numbers is not meant: ln(ab) is
         // ln a + ln b. Absolute values are there for such points, and i for such values.
-        let absolute =
-            |expr: &Expr| expr.any(&|part| matches!(part, Expr::Call(Function::Abs, _)));
+        let absolute = |expr: &Expr| expr.any(&|part| matches!(part, Expr::Call(Function::Abs, _)));
         let imaginary = |expr: &Expr| expr.any(&|part| *part == Expr::Constant(Constant::I));
-        let everywhere = absolute(a) != absolute(b) || imaginary(a) || imaginary(b);
+        let everywhere = absolute(a) || absolute(b) || imaginary(a) || imaginary(b);
         let (mut real, mut complex, mut beyond) = (0, 0, 0);
         let mut complex_differs = false;
         let far = if has_corners(a) || has_corners(b) { FAR.as_slice() } else { &[] };

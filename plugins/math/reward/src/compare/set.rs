@@ -61,9 +61,11 @@ pub(super) struct RealSet(Vec<(Cut, Cut)>);
 impl PartialEq for RealSet {
     fn eq(&self, other: &Self) -> bool {
         self.0.len() == other.0.len()
-            && self.0.iter().zip(&other.0).all(|((a, b), (c, d))| {
-                a.order(c).is_eq() && b.order(d).is_eq()
-            })
+            && self
+                .0
+                .iter()
+                .zip(&other.0)
+                .all(|((a, b), (c, d))| a.order(c).is_eq() && b.order(d).is_eq())
     }
 }
 
@@ -268,7 +270,8 @@ impl Comparison {
         let mut values = Vec::with_capacity(4);
         for at in [0, 1, 2, 7] {
             let Some(literal) = Literal::new(at.to_string()) else { return Ok(None) };
-            match exact::value(&replaced(&difference, name, &Expr::Number(literal)), &mut self.fuel) {
+            match exact::value(&replaced(&difference, name, &Expr::Number(literal)), &mut self.fuel)
+            {
                 Ok(value) => values.push(value),
                 Err(Fault::Beyond) => return Err(Fault::Beyond),
                 Err(_) => return Ok(None),
@@ -326,7 +329,9 @@ fn half_line(relation: Relation, end: End, absolute: bool) -> Option<RealSet> {
         let below = half_line(relation, End::At(x.clone()), false)?;
         let above = half_line(relation.mirrored(), End::At(x.negated()), false)?;
         return match relation {
-            Relation::Less | Relation::AtMost | Relation::Unequal => Some(below.intersection(&above)),
+            Relation::Less | Relation::AtMost | Relation::Unequal => {
+                Some(below.intersection(&above))
+            }
             Relation::Greater | Relation::AtLeast => Some(below.union(above)),
             _ => None,
         };

@@ -21,7 +21,8 @@ impl Lexer<'_> {
         }
         let rest = self.rest();
         let point = if rest.starts_with("{.}") { 3 } else { 1 };
-        if rest.starts_with(['.', '{']) && rest[point - 1..].starts_with(['.', '}'])
+        if rest.starts_with(['.', '{'])
+            && rest[point - 1..].starts_with(['.', '}'])
             && starts_with_digit(rest.get(point..).unwrap_or_default())
             && (point == 3 || rest.starts_with('.'))
         {
@@ -106,10 +107,8 @@ impl Lexer<'_> {
             return Ok(());
         }
         let exponent = body[..length].parse::<u32>().ok().filter(|e| *e <= MAX_EXPONENT);
-        let power = BigRational::from_integer(Pow::pow(
-            BigInt::from(10),
-            exponent.ok_or(Fault::Beyond)?,
-        ));
+        let power =
+            BigRational::from_integer(Pow::pow(BigInt::from(10), exponent.ok_or(Fault::Beyond)?));
         literal.value = if negative { &literal.value / power } else { &literal.value * power };
         literal.text.push_str(&rest[..rest.len() - body.len() + length]);
         self.at += rest.len() - body.len() + length;
@@ -169,7 +168,9 @@ enum Separator {
 }
 
 fn separator_at(rest: &str) -> Option<(usize, Separator)> {
-    for mark in ["{,}\\!", "{,}", ",\\! ", ",\\!", "\\,", "\\;", "\\:", "\\ ", "~", "\u{202f}", "\u{2009}"] {
+    for mark in
+        ["{,}\\!", "{,}", ",\\! ", ",\\!", "\\,", "\\;", "\\:", "\\ ", "~", "\u{202f}", "\u{2009}"]
+    {
         if rest.starts_with(mark) {
             return Some((mark.len(), Separator::Marked));
         }

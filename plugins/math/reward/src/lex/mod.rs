@@ -81,7 +81,14 @@ impl<'a> Lexer<'a> {
         // "2\cdot{}\sqrt{3}": a group of nothing behind an operator or a number.
         if sign == '}' && self.out.last().is_some_and(|last| last.token == Token::Sign('{')) {
             let before = self.out.len().checked_sub(2).map(|at| &self.out[at].token);
-            if matches!(before, None | Some(Token::Number(_) | Token::Word(_) | Token::Sign('*' | '+' | '-' | '=' | ',' | '('))) {
+            if matches!(
+                before,
+                None | Some(
+                    Token::Number(_)
+                        | Token::Word(_)
+                        | Token::Sign('*' | '+' | '-' | '=' | ',' | '(')
+                )
+            ) {
                 self.out.pop();
                 return;
             }
@@ -113,7 +120,8 @@ impl<'a> Lexer<'a> {
             return Ok(());
         }
         let after = &rest[raw.len_utf8()..];
-        let point = c == '.' && (starts_with_digit(after) || self.repeats_at(raw.len_utf8()).is_some());
+        let point =
+            c == '.' && (starts_with_digit(after) || self.repeats_at(raw.len_utf8()).is_some());
         if c.is_ascii_digit() || point {
             return self.number();
         }
@@ -125,9 +133,19 @@ impl<'a> Lexer<'a> {
             return Ok(());
         }
         for (spelling, sign) in [
-            ("&lt;", '<'), ("&gt;", '>'), ("&le;", '≤'), ("&ge;", '≥'), ("+/-", '±'),
-            ("**", '^'), ("<=", '≤'), (">=", '≥'), ("!=", '≠'), ("==", '='), (":=", '='), ("...", '…')]
-        {
+            ("&lt;", '<'),
+            ("&gt;", '>'),
+            ("&le;", '≤'),
+            ("&ge;", '≥'),
+            ("+/-", '±'),
+            ("**", '^'),
+            ("<=", '≤'),
+            (">=", '≥'),
+            ("!=", '≠'),
+            ("==", '='),
+            (":=", '='),
+            ("...", '…'),
+        ] {
             if rest.starts_with(spelling) {
                 self.at += spelling.len();
                 self.sign(sign);
@@ -245,6 +263,10 @@ impl<'a> Lexer<'a> {
             "and" | "AND" => self.sign('∧'),
             "inf" | "infinity" | "infty" | "oo" | "Infinity" => self.sign('∞'),
             "union" => self.sign('∪'),
+            // Minutes, unless something follows to take the least of.
+            "min" | "max" if !self.rest().trim_start().starts_with(['(', '{', '\\', '[']) => {
+                return false;
+            }
             _ => match (symbols::greek(run), Function::named(run)) {
                 (Some(letter), _) => self.name(letter),
                 (_, Some(function)) => self.push(Token::Function(function)),
@@ -263,7 +285,9 @@ impl<'a> Lexer<'a> {
                 return Ok(());
             };
             // A backslash that something escaped once more.
-            if c == '\\' && self.rows == 0 && rest[1..].starts_with(|c: char| c.is_ascii_alphabetic())
+            if c == '\\'
+                && self.rows == 0
+                && rest[1..].starts_with(|c: char| c.is_ascii_alphabetic())
             {
                 self.at += 1;
                 return Ok(());
@@ -322,6 +346,7 @@ impl<'a> Lexer<'a> {
             "frac" | "dfrac" | "tfrac" | "cfrac" | "nicefrac" | "sfrac" | "flatfrac" => {
                 self.command("frac");
             }
+            "det" | "dim" | "deg" | "arg" | "Pr" | "rank" => self.name(name),
             "surd" => self.command("sqrt"),
             "binom" | "dbinom" | "tbinom" => self.command("binom"),
             "mathbb" | "Bbb" | "mathds" => {
@@ -345,8 +370,8 @@ impl<'a> Lexer<'a> {
                 self.rows = self.rows.saturating_sub(1);
                 self.command("end");
             }
-            "textcolor" | "color" | "hspace" | "vspace" | "label" | "tag" | "phantom" | "hphantom"
-            | "vphantom" | "mspace" | "kern" => {
+            "textcolor" | "color" | "hspace" | "vspace" | "label" | "tag" | "phantom"
+            | "hphantom" | "vphantom" | "mspace" | "kern" => {
                 self.argument();
             }
             "not" => {
@@ -368,9 +393,11 @@ impl<'a> Lexer<'a> {
     }
 
     fn text_argument(&mut self, command: &str, text: &str, plain: bool) {
-        let bare = text.trim();
+        let spaced = text.replace("\\ ", " ");
+        let bare = spaced.trim();
         let lone = bare.len() == 1 && bare.bytes().all(|b| b.is_ascii_alphabetic());
-        let variable = plain || (command == "mathrm" && matches!(bare, "e" | "i" | "d" | "x" | "y"));
+        let variable =
+            plain || (command == "mathrm" && matches!(bare, "e" | "i" | "d" | "x" | "y"));
         match bare {
             "" => self.spaced = true,
             "\\$" | "$" => self.sign('$'),
@@ -379,11 +406,12 @@ impl<'a> Lexer<'a> {
                 self.sign(if bare.eq_ignore_ascii_case("or") { '∨' } else { '∧' });
             }
             _ if lone && variable => self.push(Token::Word(bare.to_owned())),
-            _ if matches!(command, "operatorname" | "mathrm" | "text") && self.word_function(bare) => {}
+            _ if matches!(command, "operatorname" | "mathrm" | "text")
+                && self.word_function(bare) => {}
             _ => {
-                self.spaced |= text.starts_with(char::is_whitespace);
+                self.spaced |= spaced.starts_with(char::is_whitespace);
                 // "\text{10 apples}" is as good as "10 apples".
-                if starts_with_digit(bare)
+                if starts_with_digit(bare.trim_start_matches(['(', '-', '$']))
                     && let Ok(inner) = lex(bare, self.commas)
                 {
                     self.out.extend(inner);

@@ -55,9 +55,9 @@ fn spell(token: &Token, out: &mut String) {
 /// keeps its case.
 pub fn words(tokens: &[Lexeme]) -> String {
     let mut raw = String::new();
-    let braced = tokens.iter().any(|lexeme| {
-        matches!(lexeme.token, Token::Command(_) | Token::Sign('^' | '_'))
-    });
+    let braced = tokens
+        .iter()
+        .any(|lexeme| matches!(lexeme.token, Token::Command(_) | Token::Sign('^' | '_')));
     for lexeme in tokens {
         match &lexeme.token {
             Token::Sign('{' | '}') if !braced => {}
@@ -82,9 +82,11 @@ pub fn words(tokens: &[Lexeme]) -> String {
     let words: Vec<String> = raw
         .split(|c: char| c.is_whitespace() || matches!(c, ',' | ';'))
         .map(|word| word.trim_matches(['.', '\'', '"', '!', '?', ':']))
-        .map(|word| {
-            if word.chars().nth(1).is_some() { word.to_lowercase() } else { word.to_owned() }
-        })
+        .map(
+            |word| {
+                if word.chars().nth(1).is_some() { word.to_lowercase() } else { word.to_owned() }
+            },
+        )
         .filter(|word| !word.is_empty())
         .collect();
     let article = matches!(words.first().map(String::as_str), Some("the" | "a" | "A" | "an"));

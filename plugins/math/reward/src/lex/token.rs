@@ -58,7 +58,9 @@ impl Literal {
                 let digits: BigInt = format!("{whole}{fraction}").parse().ok()?;
                 match decimals {
                     None | Some(0) => BigRational::from_integer(digits),
-                    Some(decimals) => BigRational::new(digits, Pow::pow(BigInt::from(10), decimals)),
+                    Some(decimals) => {
+                        BigRational::new(digits, Pow::pow(BigInt::from(10), decimals))
+                    }
                 }
             }
         };

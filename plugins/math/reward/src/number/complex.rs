@@ -77,7 +77,14 @@ const MAX_WORK: u32 = 400;
 impl Numeric {
     /// Of so many bits, at a point drawn from the seed.
     pub fn new(bits: u64, points: Points, seed: u64) -> Self {
-        Self { f: Elementary::new(bits), points, seed, names: Vec::new(), scale: i64::MIN / 4, work: 0 }
+        Self {
+            f: Elementary::new(bits),
+            points,
+            seed,
+            names: Vec::new(),
+            scale: i64::MIN / 4,
+            work: 0,
+        }
     }
 
     /// The bits of its mantissas.
@@ -185,7 +192,8 @@ impl Numeric {
         }
         // √z = √((|z|+a)/2) ± i √((|z|−a)/2)
         let size = self.absolute(z);
-        let half = |sum: Real| if sum.is_negative() { Real::zero() } else { sum.shifted(-1).root(bits) };
+        let half =
+            |sum: Real| if sum.is_negative() { Real::zero() } else { sum.shifted(-1).root(bits) };
         let re = half(size.plus(&z.re, bits));
         let im = half(size.minus(&z.re, bits));
         Ok(Complex { re, im: if z.im.is_negative() { im.negated() } else { im } })
@@ -223,7 +231,9 @@ impl Numeric {
         let rest = self.sum(&one, &square.negated());
         let root = self.root(&rest)?;
         if z.is_real() && root.is_real() {
-            return Ok(Complex::real(self.f.angle(&z.re, &root.re).or_else(|_| Err(Fault::Undefined))?));
+            return Ok(Complex::real(
+                self.f.angle(&z.re, &root.re).map_err(|_| Fault::Undefined)?,
+            ));
         }
         let iz = Complex { re: z.im.negated(), im: z.re.clone() };
         let sum = self.sum(&iz, &root);
@@ -310,7 +320,7 @@ impl Arithmetic for Numeric {
                 // up to thirteen.
                 1 => Real::scaled(BigInt::from(103 + n * 3 / 2), -9),
                 2 => Real::scaled(BigInt::from(13 + n), -10),
-                3 => Real::scaled(BigInt::from(103 + n), 27),
+                3 => Real::scaled((BigInt::from(103 + n) << 30) + 5, -3),
                 _ => Real::scaled(BigInt::from(103 + n * 3 / 2), -7),
             },
         };
@@ -366,7 +376,11 @@ impl Arithmetic for Numeric {
         if exponent.is_negative() { self.quotient(&one, &power) } else { Ok(power) }
     }
 
-    fn fractional_power(&mut self, base: &Complex, exponent: &BigRational) -> Result<Complex, Fault> {
+    fn fractional_power(
+        &mut self,
+        base: &Complex,
+        exponent: &BigRational,
+    ) -> Result<Complex, Fault> {
         if base.is_zero() {
             return if exponent.is_positive() { Ok(base.clone()) } else { Err(Fault::Undefined) };
         }

@@ -110,7 +110,11 @@ impl Arithmetic for Exact {
         if exponent.is_zero() { Ok(BigRational::one()) } else { Err(Fault::Inexpressible) }
     }
 
-    fn call(&mut self, function: Function, arguments: &[BigRational]) -> Result<BigRational, Fault> {
+    fn call(
+        &mut self,
+        function: Function,
+        arguments: &[BigRational],
+    ) -> Result<BigRational, Fault> {
         let first = arguments.first().ok_or(Fault::Syntax)?;
         match (function, arguments) {
             (Function::Sqrt, _) => root(first, 2),

@@ -69,7 +69,11 @@ pub trait Arithmetic {
     /// A whole power.
     fn whole_power(&mut self, base: &Self::Value, exponent: &BigInt) -> Result<Self::Value, Fault>;
     /// A power whose exponent is a fraction; the real one where there is one.
-    fn fractional_power(&mut self, base: &Self::Value, exponent: &BigRational) -> Result<Self::Value, Fault>;
+    fn fractional_power(
+        &mut self,
+        base: &Self::Value,
+        exponent: &BigRational,
+    ) -> Result<Self::Value, Fault>;
     /// Any other power.
     fn power(&mut self, base: &Self::Value, exponent: &Self::Value) -> Result<Self::Value, Fault>;
     /// eˣ
@@ -79,7 +83,8 @@ pub trait Arithmetic {
         Err(Fault::Beyond)
     }
     /// A function's value.
-    fn call(&mut self, function: Function, arguments: &[Self::Value]) -> Result<Self::Value, Fault>;
+    fn call(&mut self, function: Function, arguments: &[Self::Value])
+    -> Result<Self::Value, Fault>;
 }
 
 /// The value of an expression.

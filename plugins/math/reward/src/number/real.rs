@@ -42,7 +42,8 @@ impl Real {
         if q.is_integer() {
             return Self { m: q.numer().clone(), e: 0 }.rounded(bits);
         }
-        let need = i64::try_from(bits).unwrap_or(i64::MAX) + 2 + length(q.denom()) - length(q.numer());
+        let need =
+            i64::try_from(bits).unwrap_or(i64::MAX) + 2 + length(q.denom()) - length(q.numer());
         let shift = need.max(0);
         Self { m: (q.numer() << shift) / q.denom(), e: -shift }.rounded(bits)
     }
@@ -149,7 +150,8 @@ impl Real {
         if other.is_zero() {
             return self.clone();
         }
-        let (high, low) = if self.magnitude() >= other.magnitude() { (self, other) } else { (other, self) };
+        let (high, low) =
+            if self.magnitude() >= other.magnitude() { (self, other) } else { (other, self) };
         let reach = i64::try_from(bits).unwrap_or(i64::MAX) + 4;
         if high.magnitude() - low.magnitude() > reach {
             return high.clone();

@@ -7,6 +7,7 @@ use super::Parser;
 use crate::Fault;
 use crate::lex::{Function, Lexeme, Literal, Token};
 use crate::syntax::{Constant, Expr, Relation, Separator};
+use crate::unit;
 
 /// Longer runs of letters are words, never products.
 const MAX_PRODUCT: usize = 4;
@@ -88,9 +89,12 @@ impl Parser {
             _ => None,
         };
         let sign = |ahead: usize, sign: char| self.peek_at(ahead) == Some(&Token::Sign(sign));
-        let (n, d, length) = match self.peek()? {
+        // "3{\frac{1}{2}}"
+        let braced = sign(0, '{') && self.peek_at(1) == Some(&Token::Command("frac".to_owned()));
+        let from = usize::from(braced);
+        let (n, d, length) = match self.peek_at(from)? {
             Token::Command(name) if name == "frac" => {
-                let (mut at, mut parts) = (1, Vec::new());
+                let (mut at, mut parts) = (1 + from, Vec::new());
                 while parts.len() < 2 {
                     if sign(at, '{') && sign(at + 2, '}') {
                         parts.push(number(at + 1)?);
@@ -108,8 +112,11 @@ impl Parser {
                         at += 1;
                     }
                 }
+                if braced && !sign(at, '}') {
+                    return None;
+                }
                 let d = parts.pop()?;
-                (parts.pop()?, d, at)
+                (parts.pop()?, d, at + from)
             }
             Token::Number(literal) if self.spaced() && literal.is_whole() && sign(1, '/') => {
                 (literal.clone(), number(2)?, 3)
@@ -117,9 +124,8 @@ impl Parser {
             _ => return None,
         };
         let proper = !d.value.is_negative() && n.value < d.value && d.value > BigRational::one();
-        proper.then(|| {
-            (Expr::Quotient(Box::new(Expr::Number(n)), Box::new(Expr::Number(d))), length)
-        })
+        proper
+            .then(|| (Expr::Quotient(Box::new(Expr::Number(n)), Box::new(Expr::Number(d))), length))
     }
 
     fn word(&mut self, word: String) -> Result<Expr, Fault> {
@@ -127,6 +133,9 @@ impl Parser {
         let (first, more) = (letters.next(), letters.next().is_some());
         if more {
             let count = word.chars().count();
+            if count > 2 && unit::is_other(&word) && !self.stands_alone() {
+                return Err(Fault::Syntax);
+            }
             // Inside an expression letters are factors: `xe^x` is x·eˣ.
             if count <= MAX_PRODUCT && !self.stands_alone() {
                 let spaced = self.tokens[self.at - 1].spaced;
@@ -265,7 +274,9 @@ impl Parser {
             ('⌊', inner) => Expr::Call(Function::Floor, vec![inner]),
             ('⌈', inner) => Expr::Call(Function::Ceiling, vec![inner]),
             ('⦃', Expr::List(_, members)) => Expr::Set(members),
-            ('⦃', Expr::Relation(first, rest)) => Expr::Where(Box::new(Expr::Relation(first, rest))),
+            ('⦃', Expr::Relation(first, rest)) => {
+                Expr::Where(Box::new(Expr::Relation(first, rest)))
+            }
             ('⦃', inner) => Expr::Set(vec![inner]),
             (_, Expr::List(Separator::Comma, members)) => Expr::Sequence(open, members, close),
             ('⟨', inner) => Expr::Sequence('⟨', vec![inner], '⟩'),
@@ -339,7 +350,12 @@ impl Parser {
     /// The space asked for behind a row: `\\[6pt]`.
     fn row_gap(&mut self) {
         let gap = [self.peek_at(0), self.peek_at(1), self.peek_at(2), self.peek_at(3)];
-        if let [Some(Token::Sign('[')), Some(Token::Number(_)), Some(Token::Word(unit)), Some(Token::Sign(']'))] = gap
+        if let [
+            Some(Token::Sign('[')),
+            Some(Token::Number(_)),
+            Some(Token::Word(unit)),
+            Some(Token::Sign(']')),
+        ] = gap
             && matches!(unit.as_str(), "pt" | "ex" | "em" | "mm" | "cm")
         {
             self.at += 4;

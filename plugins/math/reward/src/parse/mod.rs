@@ -6,8 +6,8 @@
 
 mod atom;
 mod call;
-mod sum;
 mod suffix;
+mod sum;
 
 use crate::Fault;
 use crate::lex::{Commas, Lexeme, Token, lex};
@@ -40,7 +40,10 @@ pub(crate) fn parse_with(text: &str, commas: Commas) -> Result<Expr, Fault> {
 /// As [`parse`].
 pub(crate) fn tokens(mut tokens: Vec<Lexeme>) -> Result<Expr, Fault> {
     // Outside of an environment nothing is aligned, and a row that ends the text ends nothing.
-    if !tokens.iter().any(|lexeme| matches!(&lexeme.token, Token::Command(name) if name.starts_with("begin:"))) {
+    if !tokens
+        .iter()
+        .any(|lexeme| matches!(&lexeme.token, Token::Command(name) if name.starts_with("begin:")))
+    {
         tokens.retain(|lexeme| lexeme.token != Token::Sign('&'));
         while tokens.last().is_some_and(|lexeme| lexeme.token == Token::Sign('¶')) {
             tokens.pop();
@@ -60,12 +63,24 @@ pub(crate) fn tokens(mut tokens: Vec<Lexeme>) -> Result<Expr, Fault> {
     Ok(answer)
 }
 
+/// What may stand before an answer: an announcement, or the letter of a choice.
+fn is_label(text: &str) -> bool {
+    let mut chars = text.chars();
+    text.ends_with(':')
+        || matches!(
+            (chars.next(), chars.next(), chars.next(), chars.next()),
+            (Some('('), Some('A'..='J'), Some(')'), None)
+        )
+}
+
 /// Digits, perhaps letters among them, in a base: `A3_{16}`, `(1010)_2`, `\text{FF}_{16}`.
 fn based(tokens: &[Lexeme]) -> Option<Expr> {
     let (digits, base) = match tokens {
-        [digits @ .., Lexeme { token: Token::Sign('_'), .. }, Lexeme { token: Token::Number(base), .. }] => {
-            (digits, base)
-        }
+        [
+            digits @ ..,
+            Lexeme { token: Token::Sign('_'), .. },
+            Lexeme { token: Token::Number(base), .. },
+        ] => (digits, base),
         [
             digits @ ..,
             Lexeme { token: Token::Sign('_'), .. },
@@ -112,7 +127,11 @@ fn based(tokens: &[Lexeme]) -> Option<Expr> {
         match &lexeme.token {
             Token::Number(literal) if literal.is_whole() => text.push_str(&literal.text),
             Token::Word(word) | Token::Text(word) => text.push_str(&word.to_uppercase()),
-            Token::Name(_) | Token::Function(_) | Token::Command(_) | Token::Sign(_) | Token::Number(_) => {
+            Token::Name(_)
+            | Token::Function(_)
+            | Token::Command(_)
+            | Token::Sign(_)
+            | Token::Number(_) => {
                 return None;
             }
         }
@@ -239,6 +258,13 @@ impl Parser {
         self.nested(|parser| {
             // "= 42", where what it equals was left to the question.
             if parser.at == 0 && (parser.at_sign('=') || parser.at_sign('≈')) {
+                parser.at += 1;
+            }
+            // "Answer: 42", "(B) 42"
+            if parser.at == 0
+                && parser.tokens.len() > 1
+                && matches!(parser.peek(), Some(Token::Text(text)) if is_label(text))
+            {
                 parser.at += 1;
             }
             let first = parser.side()?;

@@ -94,7 +94,9 @@ impl Parser {
                 Token::Sign('.') => {}
                 Token::Sign('{' | '}') => {}
                 Token::Sign('-') if text.ends_with('^') => text.push('-'),
-                Token::Number(literal) if text.ends_with(['^', '-']) => text.push_str(&literal.text),
+                Token::Number(literal) if text.ends_with(['^', '-']) => {
+                    text.push_str(&literal.text)
+                }
                 _ => break,
             }
             at += 1;
@@ -179,6 +181,9 @@ impl Parser {
                     && unit::is_letter(word)
                     && matches!(before, Expr::Number(_))
                     && self.lone_letter()
+            }
+            2 if *before == Expr::Constant(Constant::Pi) => {
+                matches!(word.as_str(), "cm" | "mm" | "km" | "ft" | "in" | "yd") && last
             }
             2 => unit::is_known(word) && (last || self.spaced()),
             3 | 4 => unit::is_known(word) || (self.spaced() && matches!(before, Expr::Number(_))),

@@ -54,7 +54,10 @@ impl Parser {
                 // a·b/c is (a·b)/c.
                 factors.push(value);
                 let divisor = self.signed(Self::power)?;
-                value = Expr::Quotient(Box::new(product_of(std::mem::take(&mut factors))), Box::new(divisor));
+                value = Expr::Quotient(
+                    Box::new(product_of(std::mem::take(&mut factors))),
+                    Box::new(divisor),
+                );
             } else if self.at_factor(&value) {
                 factors.push(value);
                 value = self.power()?;
@@ -166,9 +169,8 @@ impl Parser {
             _ => None,
         };
         // "90^o"
-        let letter = |ahead: usize| {
-            matches!(self.peek_at(ahead), Some(Token::Word(word)) if word == "o")
-        };
+        let letter =
+            |ahead: usize| matches!(self.peek_at(ahead), Some(Token::Word(word)) if word == "o");
         let after_digit = self.at > 0 && matches!(self.tokens[self.at - 1].token, Token::Number(_));
         if after_digit && sign(0) == Some('^') {
             if letter(1) {
