@@ -135,8 +135,8 @@ fn samples_are_those_of_a_request_alone() {
 #[test]
 fn samples_end_when_they_are_told_to() {
     let mut policy = CpuPolicy::load(&fixture("nano"), Some(2)).unwrap();
-    let mut notes = Notes::default();
-    notes.enough = BTreeMap::from([(1, 1), (2, 4)]);
+    let enough = BTreeMap::from([(1, 1), (2, 4)]);
+    let mut notes = Notes { enough, ..Notes::default() };
     let sampling = Sampling { max_new_tokens: 400, ..Sampling::default() };
     for id in 0..4 {
         let (prompt, sampling) = (vec![9, 8, 7], sampling.clone());
