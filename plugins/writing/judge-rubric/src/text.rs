@@ -27,16 +27,21 @@ pub struct Text {
     pub lines: bool,
 }
 
+/// Words of a text that are looked at. Nobody wants a longer one, and all of it would take more fuel
+/// than a call has.
+const MOST: usize = 20_000;
+
 /// Lines of fewer words than this, on average, are a list of words and no verse.
 const LINE_WORDS: usize = 3;
 
 impl Text {
-    /// Reads a text.
+    /// Reads a text: its first 20,000 words.
     pub fn read(text: &str) -> Self {
         let lines = text.lines().filter(|line| line.contains(is_of_word)).count();
         let mut sentences = Vec::new();
         let mut sentence = Sentence::default();
         let mut word = String::new();
+        let mut count = 0;
         for c in text.chars().chain(['\n']) {
             if is_of_word(c) {
                 word.push(c);
@@ -47,11 +52,16 @@ impl Text {
                     word.chars().find(|c| c.is_alphabetic()).is_some_and(char::is_lowercase);
                 sentence.words.push(Word { lower: word.to_lowercase(), small });
                 word.clear();
+                count += 1;
             }
+            let over = count == MOST;
             let mark = matches!(c, '.' | '!' | '?' | '…' | '。' | '！' | '？');
-            if (mark || c == '\n') && !sentence.words.is_empty() {
+            if (mark || over || c == '\n') && !sentence.words.is_empty() {
                 sentence.ended = mark;
                 sentences.push(std::mem::take(&mut sentence));
+            }
+            if over {
+                break;
             }
         }
         let words: usize = sentences.iter().map(|sentence| sentence.words.len()).sum();

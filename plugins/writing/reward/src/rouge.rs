@@ -1,7 +1,11 @@
 //! ROUGE-L: the longest common subsequence of two texts' words, as the package `rouge_score` has it
 //! without a stemmer (Lin, 2004; F with equal weights).
 
-/// F of the words of `prediction` against those of `target`, from 0 to 1.
+/// Words of a text that are looked at; what is longer would take more fuel than a call has.
+const MOST: usize = 20_000;
+
+/// F of the words of `prediction` against those of `target`, from 0 to 1; of each text the first
+/// 20,000.
 pub fn rouge_l(target: &str, prediction: &str) -> f64 {
     let (target, prediction) = (words(target), words(prediction));
     let common = longest_common(&target, &prediction) as f64;
@@ -18,7 +22,7 @@ fn words(text: &str) -> Vec<String> {
     // `rouge_score` lowers the case before it looks at characters: `K` (Kelvin) becomes a letter.
     let text = text.to_lowercase();
     let words = text.split(|c: char| !c.is_ascii_alphanumeric());
-    words.filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    words.filter(|word| !word.is_empty()).take(MOST).map(str::to_owned).collect()
 }
 
 /// The length of the longest common subsequence; a bit for each word of `a`, a pass for each of
