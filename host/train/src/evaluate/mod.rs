@@ -6,6 +6,7 @@
 
 mod conversation;
 mod plan;
+mod shown;
 mod tally;
 
 use std::collections::BTreeMap;
@@ -13,9 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use omni_policy::{Completion, Group, Policy, Tokenizer};
-use omni_record::{DomainEval, EvalEvent, Sample, SampleOutput};
+use omni_record::{DomainEval, EvalEvent, Sample};
 
 use self::conversation::Conversation;
+use self::shown::sets;
 use self::tally::{Place, Stratum, Tally};
 use crate::measure::Resampler;
 use crate::outside::{Phase, Problems, Progress, Scorer};
@@ -24,6 +26,7 @@ use crate::rollout::{Manner, Rolled, Roller};
 use crate::{RunConfig, TaskSpec, TrainError, clock};
 
 pub use plan::EvalPlan;
+pub(crate) use shown::sample;
 
 /// Prompts between two looks at the stop flag.
 const CHUNK: usize = 512;
@@ -348,73 +351,5 @@ impl Evaluation<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// A prompt with its outputs, once for each set of references.
-fn sets(
-    task: &TaskSpec,
-    prompt: &Prompt,
-    rolled: &Rolled,
-    purpose: &str,
-    step: u64,
-    turn: Option<u32>,
-) -> Vec<Sample> {
-    let scores = std::iter::once(&rolled.score).chain(&rolled.more);
-    scores
-        .enumerate()
-        .map(|(n, score)| {
-            let mut sample = sample(task, prompt, rolled, purpose, step);
-            sample.turn = turn;
-            if let Some(view) = prompt.views.get(n) {
-                sample.reference.clone_from(&view.item.reference);
-                sample.set = Some(view.set.clone());
-            }
-            if let Some((item, seed)) = prompt.scored_as().get(n) {
-                sample.problem = Some(Box::new((*item).clone()));
-                sample.seed = Some(*seed);
-            }
-            for (output, components) in sample.outputs.iter_mut().zip(&score.rollouts) {
-                output.reward = task.reward.outcome(components).reward();
-                output.components.clone_from(components);
-            }
-            sample
-        })
-        .collect()
-}
-
-/// One prompt with its outputs, for people to read.
-pub(crate) fn sample(
-    task: &TaskSpec,
-    prompt: &Prompt,
-    rolled: &Rolled,
-    purpose: &str,
-    step: u64,
-) -> Sample {
-    let outputs = rolled
-        .rollouts
-        .iter()
-        .zip(&rolled.score.rollouts)
-        .map(|(rollout, components)| SampleOutput {
-            text: rollout.text.clone(),
-            tokens: rollout.tokens,
-            finish: rollout.finish,
-            reward: task.reward.outcome(components).reward(),
-            advantage: None,
-            components: components.clone(),
-        })
-        .collect();
-    Sample {
-        step,
-        purpose: purpose.to_owned(),
-        task: task.name.clone(),
-        item: prompt.item.id.clone(),
-        turn: None,
-        set: None,
-        prompt: prompt.text.clone(),
-        reference: prompt.item.reference.clone(),
-        problem: Some(Box::new(prompt.item.clone())),
-        seed: Some(prompt.score_seed),
-        outputs,
     }
 }
