@@ -6,7 +6,7 @@
 use num_bigint::{BigInt, Sign};
 use num_integer::Integer;
 use num_rational::BigRational;
-use num_traits::{One, Signed, ToPrimitive, Zero};
+use num_traits::{Signed, ToPrimitive};
 
 use super::Arithmetic;
 use super::elementary::Elementary;
@@ -31,11 +31,11 @@ impl Complex {
         Self { re, im: Real::zero() }
     }
 
-    fn is_real(&self) -> bool {
+    pub(super) fn is_real(&self) -> bool {
         self.im.is_zero()
     }
 
-    fn is_zero(&self) -> bool {
+    pub(super) fn is_zero(&self) -> bool {
         self.re.is_zero() && self.im.is_zero()
     }
 
@@ -44,7 +44,7 @@ impl Complex {
         self.re.magnitude().max(self.im.magnitude())
     }
 
-    fn negated(&self) -> Self {
+    pub(super) fn negated(&self) -> Self {
         Self { re: self.re.negated(), im: self.im.negated() }
     }
 }
@@ -61,7 +61,7 @@ pub enum Points {
 /// The arithmetic at one precision and one point.
 #[derive(Debug)]
 pub struct Numeric {
-    f: Elementary,
+    pub(super) f: Elementary,
     points: Points,
     seed: u64,
     /// The variables met so far; their order decides their signs.
@@ -92,11 +92,11 @@ impl Numeric {
         self.f.bits
     }
 
-    fn bits_signed(&self) -> i64 {
+    pub(super) fn bits_signed(&self) -> i64 {
         i64::try_from(self.f.bits).unwrap_or(i64::MAX / 8)
     }
 
-    fn toil(&mut self) -> Result<(), Fault> {
+    pub(super) fn toil(&mut self) -> Result<(), Fault> {
         self.work += 1;
         if self.work > MAX_WORK { Err(Fault::Beyond) } else { Ok(()) }
     }
@@ -108,7 +108,7 @@ impl Numeric {
         a.plus(b, self.f.bits)
     }
 
-    fn times(&mut self, a: &Complex, b: &Complex) -> Complex {
+    pub(super) fn times(&mut self, a: &Complex, b: &Complex) -> Complex {
         let bits = self.f.bits;
         if a.is_real() && b.is_real() {
             return Complex::real(a.re.times(&b.re, bits));
@@ -118,11 +118,11 @@ impl Numeric {
         Complex { re: self.plus(&ac, &bd.negated()), im: self.plus(&ad, &bc) }
     }
 
-    fn sum(&mut self, a: &Complex, b: &Complex) -> Complex {
+    pub(super) fn sum(&mut self, a: &Complex, b: &Complex) -> Complex {
         Complex { re: self.plus(&a.re, &b.re), im: self.plus(&a.im, &b.im) }
     }
 
-    fn quotient(&mut self, a: &Complex, b: &Complex) -> Result<Complex, Fault> {
+    pub(super) fn quotient(&mut self, a: &Complex, b: &Complex) -> Result<Complex, Fault> {
         let bits = self.f.bits;
         if b.is_zero() {
             return Err(Fault::Undefined);
@@ -136,7 +136,7 @@ impl Numeric {
         Ok(Complex { re: product.re.over(&norm, bits)?, im: product.im.over(&norm, bits)? })
     }
 
-    fn absolute(&mut self, z: &Complex) -> Real {
+    pub(super) fn absolute(&mut self, z: &Complex) -> Real {
         if z.is_real() {
             return z.re.absolute();
         }
@@ -144,7 +144,7 @@ impl Numeric {
         z.re.times(&z.re, bits).plus(&z.im.times(&z.im, bits), bits).root(bits)
     }
 
-    fn exp(&mut self, z: &Complex) -> Result<Complex, Fault> {
+    pub(super) fn exp(&mut self, z: &Complex) -> Result<Complex, Fault> {
         self.toil()?;
         let size = self.f.exp(&z.re)?;
         if z.is_real() {
@@ -155,7 +155,7 @@ impl Numeric {
         Ok(Complex { re: size.times(&cosine, bits), im: size.times(&sine, bits) })
     }
 
-    fn ln(&mut self, z: &Complex) -> Result<Complex, Fault> {
+    pub(super) fn ln(&mut self, z: &Complex) -> Result<Complex, Fault> {
         self.toil()?;
         if z.is_zero() {
             return Err(Fault::Undefined);
@@ -171,7 +171,7 @@ impl Numeric {
     }
 
     /// Sine and cosine; what rounding leaves of a zero is one.
-    fn sin_cos(&mut self, x: &Real) -> Result<(Real, Real), Fault> {
+    pub(super) fn sin_cos(&mut self, x: &Real) -> Result<(Real, Real), Fault> {
         self.toil()?;
         let (sine, cosine) = self.f.sin_cos(x)?;
         let least = x.magnitude().max(0) + 16 - self.bits_signed();
@@ -180,7 +180,7 @@ impl Numeric {
         Ok((flush(sine), flush(cosine)))
     }
 
-    fn root(&mut self, z: &Complex) -> Result<Complex, Fault> {
+    pub(super) fn root(&mut self, z: &Complex) -> Result<Complex, Fault> {
         let bits = self.f.bits;
         if z.is_real() {
             let root = z.re.absolute().root(bits);
@@ -199,7 +199,11 @@ impl Numeric {
         Ok(Complex { re, im: if z.im.is_negative() { im.negated() } else { im } })
     }
 
-    fn general_power(&mut self, base: &Complex, exponent: &Complex) -> Result<Complex, Fault> {
+    pub(super) fn general_power(
+        &mut self,
+        base: &Complex,
+        exponent: &Complex,
+    ) -> Result<Complex, Fault> {
         if base.is_zero() {
             let positive = exponent.is_real() && !exponent.re.is_negative() && !exponent.is_zero();
             return if positive { Ok(base.clone()) } else { Err(Fault::Undefined) };
@@ -207,73 +211,6 @@ impl Numeric {
         let ln = self.ln(base)?;
         let product = self.times(&ln, exponent);
         self.exp(&product)
-    }
-
-    /// Sine and cosine of any number, by exponentials where it is not real.
-    fn circular(&mut self, z: &Complex) -> Result<(Complex, Complex), Fault> {
-        if z.is_real() {
-            let (sine, cosine) = self.sin_cos(&z.re)?;
-            return Ok((Complex::real(sine), Complex::real(cosine)));
-        }
-        let iz = Complex { re: z.im.negated(), im: z.re.clone() };
-        let (up, down) = (self.exp(&iz)?, self.exp(&iz.negated())?);
-        let cosine = self.sum(&up, &down);
-        let sine = self.sum(&up, &down.negated());
-        let halved = |z: &Complex| Complex { re: z.re.shifted(-1), im: z.im.shifted(-1) };
-        let sine = halved(&sine);
-        // (e^iz − e^−iz) / 2i
-        Ok((Complex { re: sine.im, im: sine.re.negated() }, halved(&cosine)))
-    }
-
-    fn arcsine(&mut self, z: &Complex) -> Result<Complex, Fault> {
-        let one = Complex::real(Real::whole(1));
-        let square = self.times(z, z);
-        let rest = self.sum(&one, &square.negated());
-        let root = self.root(&rest)?;
-        if z.is_real() && root.is_real() {
-            return Ok(Complex::real(
-                self.f.angle(&z.re, &root.re).map_err(|_| Fault::Undefined)?,
-            ));
-        }
-        let iz = Complex { re: z.im.negated(), im: z.re.clone() };
-        let sum = self.sum(&iz, &root);
-        let ln = self.ln(&sum)?;
-        Ok(Complex { re: ln.im, im: ln.re.negated() })
-    }
-
-    fn arctangent(&mut self, z: &Complex) -> Result<Complex, Fault> {
-        self.toil()?;
-        if !z.is_real() {
-            return Err(Fault::Inexpressible);
-        }
-        Ok(Complex::real(self.f.arctan(&z.re)?))
-    }
-
-    /// The whole number that it is, but for rounding.
-    fn natural(&self, z: &Complex) -> Result<u32, Fault> {
-        let near = z.re.nearest();
-        let off = z.re.minus(&Real::scaled(near.clone(), 0), self.f.bits);
-        let least = z.re.magnitude().max(0) + 24 - self.bits_signed();
-        if z.is_real() && off.magnitude() < least {
-            near.to_u32().filter(|n| *n <= 400).ok_or(Fault::Undefined)
-        } else {
-            Err(Fault::Inexpressible)
-        }
-    }
-
-    fn floor(&self, z: &Complex) -> Result<Complex, Fault> {
-        if !z.is_real() {
-            return Err(Fault::Inexpressible);
-        }
-        if z.re.magnitude() > self.bits_signed() / 2 {
-            return Err(Fault::Beyond);
-        }
-        let near = Real::scaled(z.re.nearest(), 0);
-        let off = z.re.minus(&near, self.f.bits);
-        if off.magnitude() < z.re.magnitude().max(0) + 24 - self.bits_signed() {
-            return Ok(Complex::real(near));
-        }
-        Ok(Complex::real(Real::scaled(z.re.fixed(0), 0)))
     }
 }
 
@@ -406,116 +343,6 @@ impl Arithmetic for Numeric {
     }
 
     fn call(&mut self, function: Function, arguments: &[Complex]) -> Result<Complex, Fault> {
-        let z = arguments.first().ok_or(Fault::Syntax)?;
-        let bits = self.f.bits;
-        let one = Complex::real(Real::whole(1));
-        match function {
-            Function::Sqrt => self.root(z),
-            Function::Root => {
-                let degree = self.natural(arguments.get(1).ok_or(Fault::Syntax)?)?;
-                if degree == 0 {
-                    return Err(Fault::Undefined);
-                }
-                self.fractional_power(z, &BigRational::new(BigInt::one(), degree.into()))
-            }
-            Function::Ln => self.ln(z),
-            Function::Log => {
-                let ten = Complex::real(Real::whole(10));
-                let base = arguments.get(1).unwrap_or(&ten);
-                let (above, below) = (self.ln(z)?, self.ln(base)?);
-                self.quotient(&above, &below)
-            }
-            Function::Exp => self.exp(z),
-            Function::Sin => Ok(self.circular(z)?.0),
-            Function::Cos => Ok(self.circular(z)?.1),
-            Function::Tan | Function::Cot | Function::Sec | Function::Csc => {
-                let (sine, cosine) = self.circular(z)?;
-                match function {
-                    Function::Tan => self.quotient(&sine, &cosine),
-                    Function::Cot => self.quotient(&cosine, &sine),
-                    Function::Sec => self.quotient(&one, &cosine),
-                    _ => self.quotient(&one, &sine),
-                }
-            }
-            Function::Arcsin => self.arcsine(z),
-            Function::Arccos => {
-                let arcsine = self.arcsine(z)?;
-                let half = Complex::real(self.f.pi().shifted(-1));
-                Ok(self.sum(&half, &arcsine.negated()))
-            }
-            Function::Arctan => self.arctangent(z),
-            Function::Arccot => {
-                let arc = self.arctangent(z)?;
-                let half = Complex::real(self.f.pi().shifted(-1));
-                Ok(self.sum(&half, &arc.negated()))
-            }
-            Function::Sinh | Function::Cosh | Function::Tanh => {
-                let (up, down) = (self.exp(z)?, self.exp(&z.negated())?);
-                let sum = self.sum(&up, &down);
-                let difference = self.sum(&up, &down.negated());
-                let halved = |z: Complex| Complex { re: z.re.shifted(-1), im: z.im.shifted(-1) };
-                match function {
-                    Function::Sinh => Ok(halved(difference)),
-                    Function::Cosh => Ok(halved(sum)),
-                    _ => self.quotient(&difference, &sum),
-                }
-            }
-            Function::Abs => Ok(Complex::real(self.absolute(z))),
-            Function::Floor => self.floor(z),
-            Function::Ceiling => Ok(self.floor(&z.negated())?.negated()),
-            Function::Re => Ok(Complex::real(z.re.clone())),
-            Function::Im => Ok(Complex::real(z.im.clone())),
-            Function::Conjugate => Ok(Complex { re: z.re.clone(), im: z.im.negated() }),
-            Function::Max | Function::Min => {
-                let mut best = z.clone();
-                for other in arguments {
-                    if !other.is_real() || !best.is_real() {
-                        return Err(Fault::Inexpressible);
-                    }
-                    let greater = other.re.order(&best.re).is_gt();
-                    if greater == (function == Function::Max) {
-                        best = other.clone();
-                    }
-                }
-                Ok(best)
-            }
-            Function::Factorial => {
-                let n = self.natural(z)?;
-                Ok(Complex::real(falling(n, n, bits)))
-            }
-            Function::Binomial | Function::Permutations => {
-                let n = self.natural(z)?;
-                let k = self.natural(arguments.get(1).ok_or(Fault::Syntax)?)?;
-                if k > n {
-                    return Ok(Complex::real(Real::zero()));
-                }
-                let above = falling(n, k, bits);
-                if function == Function::Permutations {
-                    return Ok(Complex::real(above));
-                }
-                Ok(Complex::real(above.over(&falling(k, k, bits), bits)?))
-            }
-            Function::Gcd | Function::Lcm => {
-                let mut total = u64::from(function == Function::Lcm);
-                for other in arguments {
-                    let n = u64::from(self.natural(other)?);
-                    total = if function == Function::Gcd { total.gcd(&n) } else { total.lcm(&n) };
-                }
-                let total = i64::try_from(total).map_err(|_| Fault::Beyond)?;
-                Ok(Complex::real(Real::whole(total)))
-            }
-        }
+        self.function(function, arguments)
     }
-}
-
-/// n (n−1) … (n−k+1)
-fn falling(n: u32, k: u32, bits: u64) -> Real {
-    let mut product = BigInt::one();
-    for factor in (n - k + 1)..=n {
-        product *= factor;
-    }
-    if product.is_zero() {
-        return Real::whole(1);
-    }
-    Real::scaled(product, 0).rounded(bits)
 }

@@ -7,6 +7,7 @@
 pub mod complex;
 pub mod elementary;
 pub mod exact;
+mod functions;
 pub mod modular;
 pub mod real;
 

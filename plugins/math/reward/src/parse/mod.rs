@@ -6,6 +6,7 @@
 
 mod atom;
 mod call;
+mod rows;
 mod suffix;
 mod sum;
 
