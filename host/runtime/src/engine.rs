@@ -60,7 +60,8 @@ impl Default for RuntimeConfig {
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             cache_dir: None,
             compiler: Compiler::InProcess,
-            max_wasm_stack: 4 << 20,
+            // Deep enough that interpreters notice endless recursion by themselves.
+            max_wasm_stack: 32 << 20,
             backstop: Backstop::default(),
         }
     }

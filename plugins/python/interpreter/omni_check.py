@@ -46,12 +46,15 @@ def run(mark, seed, preamble, setup, entry, count, *rest):
         session.restart(True)
         softened = [_softened(test) for test in (setup, *tests)]
         _attempt(session, int(seed), preamble, softened, tests)
+        if len(session.operations) == session.known and session.missing is not None:
+            # What the tests stopped at is not to be seen without what they stopped for.
+            session.operations.append(session.missing)
         if type(session.stopped) is not Beyond and len(session.operations) > session.known:
             lines = [f"\n{mark} op {it}" for it in session.operations[session.known :]]
             write(f"\n{mark} ask {session.known}" + "".join(lines) + "\n")
             return flush()
         if type(session.stopped) is not Beyond:
-            session.stopped = Beyond(f"nothing new behind {session.known} operations")
+            session.stopped = Beyond(f"more than {session.known} operations")
     write(f"\n{mark} beyond {type(session.stopped).__name__}: {session.stopped}\n")
     flush()
 

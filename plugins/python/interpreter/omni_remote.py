@@ -41,6 +41,7 @@ class Session:
         self._untouched = None
         self.entry = entry
         self.exceptions = {}
+        self.missing = None
         # Objects that the tests make keep a state: what is done to them has to be done in the
         # order of the tests. What functions give is taken to depend on their arguments alone,
         # and on the calls with the same ones before.
@@ -70,7 +71,7 @@ class Session:
 
     def name(self, name):
         """What the program defines by this name."""
-        found = self.names.get(name)
+        found = self.names.get(name, self.exceptions.get(name))
         if found is None:
             made = "class" if name[:1].isupper() and name != self.entry else False
             found = self.perform("name", name, (), {}, made)
@@ -99,6 +100,7 @@ class Session:
         if at is not None:
             return self.result(at, arguments, named, made)
         if not self.looking:
+            self.missing = text
             self.stop(Pending())
         at = len(self.operations)
         if at >= MOST:
@@ -294,7 +296,8 @@ class Remote:
 
 def _asked(self, what, *arguments):
     """An operation whose result has to be known at once."""
-    if self.__known__ is None:
+    if self.__known__ is None and self.__made__ is not True:
+        # It may be plain data, to which nothing is done over there.
         self.__session__.pending()
     result = self.__session__.perform(what, self, arguments)
     if type(result) is Remote and result.__known__ is None:
@@ -302,11 +305,15 @@ def _asked(self, what, *arguments):
     return result
 
 
+def _all_made(*values):
+    return all([type(it) is not Remote or it.__made__ is True for it in values])
+
+
 def _compare(self, what, other, same):
+    if type(other) is Remote and _all_made(self, other):
+        return self.__session__.perform(what, self, (other,))
     if self.__known__ is None or type(other) is Remote and other.__known__ is None:
         self.__session__.pending()
-    if type(other) is Remote and self.__made__ is True and other.__made__ is True:
-        return _asked(self, what, other)
     return same
 
 
@@ -321,9 +328,9 @@ def _operator(what, swapped=False):
     """One between objects that the tests made, whose result they made too."""
 
     def method(self, *others):
-        if self.__known__ is None or any(type(it) is Remote and it.__known__ is None for it in others):
-            self.__session__.pending()
-        if self.__made__ is not True or any(type(it) is Remote and it.__made__ is not True for it in others):
+        if not _all_made(self, *others):
+            if any([type(it) is Remote and it.__known__ is None for it in (self, *others)]):
+                self.__session__.pending()
             return NotImplemented
         first, *rest = (*others, self) if swapped else (self, *others)
         return self.__session__.perform(what, first, tuple(rest), None, True)

@@ -26,7 +26,7 @@ mod syntax;
 mod wire;
 
 use omni_sdk::reward::{
-    Component, Error, Execution, Group, Program, Reply, Request, Result, Reward, Status,
+    Component, Error, Execution, Group, Limits, Program, Reply, Request, Result, Reward, Status,
 };
 use omni_sdk::reward::{StopKind, Turn};
 use serde::Deserialize;
@@ -41,6 +41,8 @@ use plan::Plan;
 struct Code {
     /// Where the program stands in a completion.
     extract: Extract,
+    /// Fuel for each program; none is what the task allows, which is never exceeded.
+    program_fuel: Option<u64>,
 }
 
 impl Reward for Code {
@@ -68,7 +70,7 @@ impl Reward for Code {
                 break;
             }
             if rest.len() < count {
-                let programs = wanted.into_iter().flatten();
+                let programs = wanted.into_iter().flatten().map(|program| self.limited(program));
                 return Ok(Turn::Ask(programs.map(Request::Execute).collect()));
             }
             for (rollout, programs) in rollouts.iter_mut().zip(&wanted) {
@@ -82,6 +84,16 @@ impl Reward for Code {
             .map(|rollout| rollout.score(&cases, &group.item.id))
             .collect::<Result<_>>()
             .map(Turn::Done)
+    }
+}
+
+impl Code {
+    fn limited(&self, program: Program) -> Program {
+        let limits = self.program_fuel.map(|fuel| {
+            // Of the rest as much as the task allows.
+            Limits { fuel, memory_bytes: u64::MAX, output_bytes: u32::MAX }
+        });
+        Program { limits, ..program }
     }
 }
 

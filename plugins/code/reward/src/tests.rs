@@ -371,6 +371,16 @@ fn a_program_is_handed_over_as_it_is() {
 }
 
 #[test]
+fn a_run_may_grant_less_fuel_than_the_task() {
+    let item = item(json!({"inputs": ["1"], "outputs": ["1"]}));
+    let code: Code = serde_json::from_value(json!({"program_fuel": 5000})).unwrap();
+    let turn = code.score(&Group::new(item, &["<answer>print(1)</answer>"]), &[]).unwrap();
+    let Turn::Ask(requests) = turn else { panic!("nothing asked") };
+    let Request::Execute(program) = &requests[0] else { panic!("no program") };
+    assert_eq!(program.limits.unwrap().fuel, 5000);
+}
+
+#[test]
 fn no_text_breaks_the_readers() {
     const PIECES: [&str; 40] = [
         "assert ",
@@ -426,7 +436,9 @@ fn no_text_breaks_the_readers() {
         ] {
             let group = Group::new(item(data), &[text.as_str(), "<answer>f = 1</answer>"]);
             // Imports of what there is not, and no tests, are the only errors.
-            if let Err(error) = (Code { extract: crate::Extract::Auto }).score(&group, &[]) {
+            if let Err(error) =
+                (Code { extract: crate::Extract::Auto, program_fuel: None }).score(&group, &[])
+            {
                 assert_ne!(error.kind(), omni_sdk::ErrorKind::Internal, "{error}");
             }
         }

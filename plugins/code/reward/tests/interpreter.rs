@@ -20,3 +20,8 @@ fn programs_are_run_and_reported() {
 fn the_sealed_interpreter_is_closed_and_usable() {
     passes("test_sealing.py");
 }
+
+#[test]
+fn the_harness_runs_tests_apart_from_the_program() {
+    passes("test_harness.py");
+}
