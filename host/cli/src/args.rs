@@ -149,6 +149,10 @@ pub(crate) struct Score {
     /// `-` is standard input. With --replay and without this, the run's recorded samples.
     #[arg(long, value_name = "F.jsonl", required_unless_present = "replay")]
     pub(crate) input: Option<PathBuf>,
+    /// How the lines' columns make rows, beside `completions`: a ready mapping's name (docs/data.md),
+    /// or a mapping file. Its filters are not used: every line is scored.
+    #[arg(long, value_name = "NAME", requires = "input")]
+    pub(crate) mapping: Option<String>,
     /// Where the scores go. Default: standard output.
     #[arg(long, value_name = "G.jsonl")]
     pub(crate) output: Option<PathBuf>,

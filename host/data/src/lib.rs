@@ -27,7 +27,7 @@ mod transform;
 pub use error::DataError;
 pub use hub::{HubSettings, Progress};
 pub use load::{Context, Loaded, load};
-pub use mapping::Mapping;
+pub use mapping::{Mapper, Mapping};
 pub use report::{Misfits, Report};
 pub use settings::{FilterSettings, Format, Join, LastMessage, Settings};
 pub use source::Used;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use omni_pack::RowMessage;
+use omni_pack::{Row, RowMessage};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -132,6 +132,39 @@ impl Mapping {
             task: about.task,
             note: about.note,
             settings,
+        })
+    }
+}
+
+/// A mapping for rows that are at hand one by one.
+#[derive(Debug, Clone)]
+pub struct Mapper(Columns);
+
+impl Mapper {
+    /// That of a ready mapping, or of a mapping file. Only what it says of columns is used: nothing
+    /// is filtered or chosen.
+    ///
+    /// # Errors
+    /// When there is none, or it says something wrong.
+    pub fn find(name: &str) -> Result<Self, DataError> {
+        let settings = Mapping::find(name)?.settings;
+        match Columns::read(&settings)? {
+            Some(columns) => Ok(Self(columns)),
+            None => Err(DataError::setting("mapping", format!("`{name}` says nothing of columns"))),
+        }
+    }
+
+    /// The row that columns come to; `number` is its id where it has none.
+    ///
+    /// # Errors
+    /// Why they do not fit.
+    pub fn row(&self, columns: &Map<String, Value>, number: usize) -> Result<Row, String> {
+        let mapped = self.0.map(columns)?;
+        Ok(Row {
+            id: mapped.id.unwrap_or_else(|| number.to_string()),
+            messages: mapped.messages,
+            reference: mapped.reference,
+            data: mapped.data,
         })
     }
 }

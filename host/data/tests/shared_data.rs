@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use omni_data::{Context, HubSettings, Loaded, Settings, load};
 use serde_json::{Value, json};
 
-/// The rows that lie beside a checkout, if they do.
+/// The rows that lie beside a checkout, or in `OMNI_SHARED`, if they do.
 fn folder() -> Option<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
+    let shared = std::env::var_os("OMNI_SHARED").map_or(beside, PathBuf::from);
+    let folder = shared.join("data");
     if !folder.is_dir() {
         #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
         {

@@ -43,6 +43,7 @@ pub(crate) fn run(arguments: &Arguments, score: &Score) -> Outcome<()> {
 }
 
 fn score_file(setup: &Setup, score: &Score, file: &Path) -> Outcome<()> {
+    let mapper = score.mapping.as_deref().map(omni_data::Mapper::find).transpose().or_input()?;
     let input = input(file)?;
     let mut output = Output::open(score.output.as_deref())?;
     let started = Instant::now();
@@ -62,7 +63,13 @@ fn score_file(setup: &Setup, score: &Score, file: &Path) -> Outcome<()> {
             let (number, line) = &batch[index];
             (!line.trim_ascii().is_empty()).then(|| {
                 let by = (&setup.task, &setup.components[..]);
-                score_line(by, file, line, *number, score.seed)
+                match &mapper {
+                    Some(mapper) => {
+                        let line = mapped(mapper, line, *number)?;
+                        score_line(by, file, line.as_bytes(), *number, score.seed)
+                    }
+                    None => score_line(by, file, line, *number, score.seed),
+                }
             })
         })?;
         for ((number, _), result) in batch.iter().zip(results) {
@@ -190,6 +197,20 @@ fn scores(specs: &[ComponentSpec], scored: &GroupScore) -> Vec<serde_json::Value
 
 /// Columns of a row that make its item.
 const ITEM_COLUMNS: [&str; 5] = ["id", "messages", "prompt", "reference", "data"];
+
+/// A line of a dataset's own columns in the form that is scored, its completions kept.
+fn mapped(mapper: &omni_data::Mapper, line: &[u8], number: usize) -> Result<String, String> {
+    let columns: Map<String, serde_json::Value> =
+        serde_json::from_slice(line).map_err(|error| format!("not a JSON object: {error}"))?;
+    let row = mapper.row(&columns, number)?;
+    let mut made = json!({
+        "id": row.id, "messages": row.messages, "reference": row.reference, "data": row.data,
+    });
+    if let Some(completions) = columns.get("completions") {
+        made["completions"] = completions.clone();
+    }
+    Ok(made.to_string())
+}
 
 /// A line's item and completions. Further columns are left alone: real files carry the columns of
 /// other programs too. The messages stand as they are, since the row is past the prompt's template.

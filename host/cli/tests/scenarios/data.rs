@@ -254,3 +254,21 @@ fn distractors_of_a_model_are_checked_and_asked_for_again() {
     Ran::of(distractors(&input, &output).arg("--run").arg(&run).args(["--model", "writr"]))
         .fails(2, &["models.writr", "did you mean `writer`"]);
 }
+
+#[test]
+fn a_benchmarks_own_rows_are_scored() {
+    let place = tempfile::tempdir().unwrap();
+    let row = |question: &str, answer: &str, completion: &str| json!({"question": question, "answer": answer, "completions": [completion]});
+    let right = "<think>.</think><answer>1004</answer>";
+    let input = lines(
+        place.path(),
+        "rows.jsonl",
+        &[row("?", "so\n#### 1,004", right), row("?", "so", right), row("?", "#### 3", right)],
+    );
+    let mut command = omni();
+    command.args(["score", "math", "--mapping", "gsm8k", "--input"]).arg(&input);
+    let ran = Ran::of(&mut command).fails(2, &["rows.jsonl:2", "has no `####`", "1 of 3 lines"]);
+    let scores: Vec<Value> = ran.out.lines().map(|it| serde_json::from_str(it).unwrap()).collect();
+    let accuracy = |at: usize| scores[at]["scores"][0]["components"]["accuracy"].as_f64();
+    assert_eq!((scores.len(), accuracy(0), accuracy(1)), (2, Some(1.0), Some(0.0)));
+}
