@@ -210,6 +210,7 @@ fn sentence(text: &str) -> &str {
             b'\n' if depth <= 0 && (!dollars || bytes.get(at + 1) == Some(&b'\n')) => {
                 return text[..at].trim();
             }
+            b'!' if at > 0 && bytes[at - 1] == b'\\' => {}
             b'.' | b'!'
                 if !dollars
                     && depth <= 0

@@ -71,6 +71,10 @@ fn read(tokens: &[Lexeme]) -> Result<Expr, Fault> {
         | "null set" => Some(Expr::Named('∅')),
         _ => None,
     };
+    if let [Lexeme { token: Token::Sign('{'), .. }, Lexeme { token: Token::Sign('}'), .. }] = tokens
+    {
+        return Ok(Expr::Named('∅'));
+    }
     if let Some(said) = said {
         return Ok(said);
     }

@@ -76,7 +76,8 @@ impl Comparison {
 fn bare(expr: &Expr) -> &Expr {
     match expr {
         Expr::Set(members) | Expr::List(_, members) => match members.as_slice() {
-            [one] => bare(one),
+            // {∅} is not ∅.
+            [one] if !matches!(one, Expr::Named(_)) => bare(one),
             _ => expr,
         },
         other => other,

@@ -66,6 +66,16 @@ fn assignment(expr: &Expr) -> Option<(&Expr, &Expr)> {
 
 /// The assignments of a list in which a name may be said once for all: `x = 1, 2`.
 pub(super) fn assignments(expr: &Expr) -> Option<Vec<(Expr, Expr)>> {
+    // (x, y) = (1, 2)
+    if let Expr::Relation(first, rest) = expr
+        && let (
+            Expr::Sequence('(', names, ')'),
+            [(Relation::Equal, Expr::Sequence('(', values, ')'))],
+        ) = (&**first, rest.as_slice())
+        && names.len() == values.len()
+    {
+        return Some(names.iter().cloned().zip(values.iter().cloned()).collect());
+    }
     let members = members(expr)?;
     let mut name: Option<Expr> = None;
     let mut found = Vec::with_capacity(members.len());

@@ -21,6 +21,15 @@ impl<'a> Lexer<'a> {
                 return Ok(());
             }
             self.at += 1 + c.len_utf8();
+            // "ℝ \ {0}"
+            let after_set = matches!(
+                self.out.last().map(|last| &last.token),
+                Some(Token::Command(name)) if name.starts_with("mathbb:")
+            );
+            if c == ' ' && after_set && self.rest().starts_with('{') {
+                self.sign('∖');
+                return Ok(());
+            }
             match c {
                 '!' => {}
                 ',' | ';' | ':' | '>' | ' ' | '/' | '(' | ')' | '[' | ']' | '"' | '\n' | '\t' => {

@@ -82,14 +82,17 @@ impl<'a> Lexer<'a> {
         // "2\cdot{}\sqrt{3}": a group of nothing behind an operator or a number.
         if sign == '}' && self.out.last().is_some_and(|last| last.token == Token::Sign('{')) {
             let before = self.out.len().checked_sub(2).map(|at| &self.out[at].token);
-            if matches!(
+            // "{}" alone is a set.
+            let alone = before.is_none() && self.rest().trim().is_empty();
+            let empty = matches!(
                 before,
                 None | Some(
                     Token::Number(_)
                         | Token::Word(_)
                         | Token::Sign('*' | '+' | '-' | '=' | ',' | '(')
                 )
-            ) {
+            );
+            if empty && !alone {
                 self.out.pop();
                 return;
             }
