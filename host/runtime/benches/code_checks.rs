@@ -145,10 +145,17 @@ impl Sandbox {
     }
 }
 
+/// The interpreter itself, where `python3` is a script that looks for it.
+fn python3() -> PathBuf {
+    let ran = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
+    let path = ran.map(|ran| String::from_utf8_lossy(&ran.stdout).trim().to_owned());
+    PathBuf::from(path.ok().filter(|it| !it.is_empty()).unwrap_or_else(|| "python3".to_owned()))
+}
+
 /// The peer: no sandbox, no limits, no other instance.
-fn bare(problem: &Problem) -> bool {
+fn bare(python: &Path, problem: &Problem) -> bool {
     let Problem { program, test, entry_point, .. } = problem;
-    let mut child = Command::new("python3");
+    let mut child = Command::new(python);
     child.args(["-I", "-S", "-c"]).arg(format!("{program}\n{test}\ncheck({entry_point})\n"));
     let ran = child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     ran.is_ok_and(|status| status.success())
@@ -188,10 +195,11 @@ fn code_checks(criterion: &mut Criterion) {
         Some(problems) => ("HumanEval's canonical solutions", problems),
         None => ("programs of our own", own()),
     };
+    let python = python3();
     // Once for what is loaded at first use.
     sandbox.check(&problems[0]);
     let (ours, our_rate) = measured(&problems, &|problem| sandbox.check(problem));
-    let (theirs, their_rate) = measured(&problems, &bare);
+    let (theirs, their_rate) = measured(&problems, &|problem| bare(&python, problem));
     eprintln!(
         "{} {name}: sandboxed median {ours:.2?}, {our_rate:.0}/s; bare python3 -I -S median \
          {theirs:.2?}, {their_rate:.0}/s; ratio of the rates {:.2}",
@@ -200,7 +208,9 @@ fn code_checks(criterion: &mut Criterion) {
     );
     let first = &problems[0];
     criterion.bench_function(&format!("check {}", first.id), |b| b.iter(|| sandbox.check(first)));
-    criterion.bench_function(&format!("bare python3 on {}", first.id), |b| b.iter(|| bare(first)));
+    criterion.bench_function(&format!("bare python3 on {}", first.id), |b| {
+        b.iter(|| bare(&python, first))
+    });
 }
 
 criterion_group! {
