@@ -17,6 +17,7 @@ mod hub;
 mod livecodebench;
 mod load;
 mod mapping;
+mod plan;
 mod read;
 mod report;
 mod settings;

@@ -1,23 +1,21 @@
 //! A dataset's rows, from its files to items: mapped, filtered, counted, chosen.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 use omni_pack::{Row, Template};
 use serde_json::{Map, Value};
 
 use crate::chance;
 use crate::error::DataError;
-use crate::expression::{Absent, Expression, Raw, text};
-use crate::filter::{self, Filter, Place};
+use crate::expression::{Absent, Raw, text};
+use crate::filter;
 use crate::hub::{Hub, HubSettings, Progress};
-use crate::mapping::{Columns, Mapped};
+use crate::mapping::Mapped;
+use crate::plan::{Joined, Plan};
 use crate::read::{self, Wanted};
 use crate::report::Report;
-use crate::settings::{Format, Join, Settings};
+use crate::settings::{Format, Settings};
 use crate::source::{self, Used};
-
-/// Rows that may fail to fit where a mapping is used and nothing else is said.
-const MAX_MISFITS: f64 = 0.05;
 
 /// Characters that stand for a token where no tokenizer is at hand.
 const CHARACTERS_PER_TOKEN: usize = 4;
@@ -98,116 +96,6 @@ pub fn load(settings: &Settings, context: &Context<'_>) -> Result<Loaded, DataEr
         used.push(Used { name: format!("{name}: {}", path.display()), path: path.clone() });
     }
     Ok(Loaded { rows, report, files: used })
-}
-
-/// Settings, read and checked once.
-struct Plan {
-    columns: Option<Columns>,
-    filters: Vec<Filter>,
-    join: Option<(Expression, Join)>,
-    /// Columns that are looked at; none: all.
-    wanted: Option<BTreeSet<String>>,
-    max_tokens: Option<usize>,
-    max_turns: Option<usize>,
-    max_misfits: f64,
-}
-
-impl Plan {
-    fn read(settings: &Settings, context: &Context<'_>) -> Result<Self, DataError> {
-        let columns = Columns::read(settings)?;
-        let filters: Result<Vec<Filter>, _> =
-            settings.filter.iter().enumerate().map(|(index, it)| Filter::read(index, it)).collect();
-        let filters = filters?;
-        let join = match (&settings.join, settings.references.is_empty()) {
-            (_, true) => None,
-            (Some(join), false) => {
-                Some((Expression::read("join.key", &join.key.clone().into())?, join.clone()))
-            }
-            (None, false) => {
-                let message = "wants `join = { key = \"…\", value = \"…\" }`, which says how its \
-                               rows are found";
-                return Err(DataError::setting("references", message));
-            }
-        };
-        let max_misfits =
-            settings.max_misfits.unwrap_or(if columns.is_some() { MAX_MISFITS } else { 0.0 });
-        if !(0.0..=1.0).contains(&max_misfits) {
-            return Err(DataError::setting("max_misfits", "is a fraction, from 0 to 1"));
-        }
-        let wanted = columns.as_ref().map(|columns| {
-            let mut wanted = BTreeSet::new();
-            for expression in columns.expressions() {
-                expression.columns(&mut wanted);
-            }
-            for filter in &filters {
-                if let Place::Column(expression) = &filter.place {
-                    expression.columns(&mut wanted);
-                }
-            }
-            if let Some((key, _)) = &join {
-                key.columns(&mut wanted);
-            }
-            wanted.extend(context.template.map(Template::variables).unwrap_or_default());
-            wanted
-        });
-        Ok(Self {
-            columns,
-            filters,
-            join,
-            wanted,
-            max_tokens: settings.max_tokens,
-            max_turns: settings.max_turns,
-            max_misfits,
-        })
-    }
-
-    /// The answers of other models, by their names and the rows' keys.
-    fn joined(&self, settings: &Settings) -> Result<Joined, DataError> {
-        let mut all = Vec::new();
-        let Some((key, join)) = &self.join else { return Ok(all) };
-        let value = Expression::read("join.value", &join.value)?;
-        for (name, path) in &settings.references {
-            let mut answers = HashMap::new();
-            let wrong = |number: usize, message: String| {
-                Err(DataError::file(path, format!("row {number}: {message}")))
-            };
-            read::read(path, &Wanted::default(), &mut |number, row| {
-                let row = match row {
-                    Ok(row) => row,
-                    Err(message) => return wrong(number, message),
-                };
-                let found = key.of(&row).and_then(|it| text(&it).map_err(Absent::Misfit));
-                match (found, value.of(&row)) {
-                    (Ok(key), Ok(answer)) => match turns(&answer) {
-                        Some(turns) => {
-                            answers.insert(key, turns);
-                        }
-                        None => {
-                            return wrong(number, "its answer is no text or list of texts".into());
-                        }
-                    },
-                    (Err(Absent::Misfit(message)), _) | (_, Err(Absent::Misfit(message))) => {
-                        return wrong(number, message);
-                    }
-                    (Err(Absent::Allowed), _) | (_, Err(Absent::Allowed)) => {}
-                }
-                Ok(())
-            })?;
-            all.push((name.clone(), answers));
-        }
-        Ok(all)
-    }
-}
-
-/// Answers by key, for each set of them.
-type Joined = Vec<(String, HashMap<String, Vec<String>>)>;
-
-fn turns(answer: &Value) -> Option<Vec<String>> {
-    match answer {
-        Value::String(text) => Some(vec![text.clone()]),
-        Value::Array(turns) => turns.iter().map(|turn| turn.as_str().map(str::to_owned)).collect(),
-        _ => None,
-    }
 }
 
 /// The state of reading.
