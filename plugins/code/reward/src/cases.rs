@@ -70,8 +70,8 @@ impl Cases {
 }
 
 /// What tests write that look at the program's instance from inside: they replace things in it,
-/// or read what it prints.
-const INSIDE: [&str; 12] = [
+/// set it up, or read what it prints.
+const INSIDE: [&str; 17] = [
     "patch(",
     "patch.object",
     "mock",
@@ -84,6 +84,11 @@ const INSIDE: [&str; 12] = [
     "StringIO",
     "assertLogs",
     "assertWarns",
+    "seed(",
+    "environ",
+    "getcontext",
+    "setlocale",
+    "setrecursionlimit",
 ];
 
 /// A function called with literals.

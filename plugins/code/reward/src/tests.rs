@@ -205,7 +205,7 @@ fn tests_that_cannot_be_taken_out_share_the_instance() {
     let text = "<answer>def g(x): return x</answer>";
     let ours = ask(&item, &[text])[0].clone();
     let beyond = printed(&format!("\n{} beyond Beyond: an argument\n", mark(&ours)));
-    let shared = continued(&item, &[text], &[beyond.clone()]);
+    let shared = continued(&item, &[text], std::slice::from_ref(&beyond));
     assert_eq!(pieces(&shared[0])[0], "guarded");
     let secret = mark(&shared[0]);
     for (said, passed) in [("1", 1.0), ("0", 0.0), ("11", 0.0), ("", 0.0)] {
@@ -337,7 +337,7 @@ fn an_interpreter_without_the_harness_is_sent_it() {
     let first = ask(&item, &[text])[0].clone();
     let lacks = "Traceback\nModuleNotFoundError: No module named 'omni_harness'";
     let lacks = ended(Status::Raised(lacks.to_owned()), "");
-    let second = continued(&item, &[text], &[lacks.clone()]);
+    let second = continued(&item, &[text], std::slice::from_ref(&lacks));
     assert!(second[0].source.contains("def operate("));
     assert_eq!(second[0].stdin, first.stdin);
     let right = printed(&format!("{} 0 1\n", mark(&first)));
