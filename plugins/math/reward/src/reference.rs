@@ -11,6 +11,8 @@ use crate::{Fault, Verdict};
 /// A reference, read once for its whole group.
 #[derive(Debug)]
 pub struct Reference {
+    /// As it was written.
+    whole: String,
     reading: Reading,
     letter: Option<char>,
 }
@@ -31,7 +33,12 @@ impl Reading {
             Ok(tokens) => Self {
                 text: text.to_owned(),
                 spelled: Some(spelled(&tokens)),
-                expr: read(&tokens).map(expanded),
+                // Plain braces around nothing; a box with nothing in it says nothing.
+                expr: if text.trim_matches('$').trim() == "{}" {
+                    Ok(Expr::Named('∅'))
+                } else {
+                    read(&tokens).map(expanded)
+                },
                 tokens,
             },
             Err(fault) => {
@@ -71,10 +78,6 @@ fn read(tokens: &[Lexeme]) -> Result<Expr, Fault> {
         | "null set" => Some(Expr::Named('∅')),
         _ => None,
     };
-    if let [Lexeme { token: Token::Sign('{'), .. }, Lexeme { token: Token::Sign('}'), .. }] = tokens
-    {
-        return Ok(Expr::Named('∅'));
-    }
     if let Some(said) = said {
         return Ok(said);
     }
@@ -184,11 +187,14 @@ impl Reference {
             return Err(format!("the reference `{}` has no value", shortened(whole)));
         }
         let letter = reading.spelled.as_deref().and_then(choice::letter);
-        Ok(Self { reading, letter })
+        Ok(Self { whole: whole.trim().to_owned(), reading, letter })
     }
 
     /// What an answer is worth against it.
     pub fn check(&self, answer: &str) -> Verdict {
+        if answer.trim() == self.whole {
+            return Verdict::Equal;
+        }
         // What is too long to read can only be the reference itself.
         if answer.len() > MAX_LENGTH {
             let same = bare(answer) == self.reading.text;

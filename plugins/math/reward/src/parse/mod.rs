@@ -329,7 +329,14 @@ impl Parser {
         let first = self.quantity()?;
         let mut rest = Vec::new();
         while let Some(operation) = self.set_operation() {
-            rest.push((operation, self.quantity()?));
+            // "ℝ \\ {0}", in braces that only group.
+            rest.push((
+                operation,
+                match self.quantity()? {
+                    scalar if scalar.is_scalar() => Expr::Set(vec![scalar]),
+                    set => set,
+                },
+            ));
         }
         Ok(if rest.is_empty() { first } else { Expr::Sets(Box::new(first), rest) })
     }
