@@ -1,5 +1,6 @@
 //! Files to rows, one at a time: nothing but JSON's own lists must fit into memory.
 
+mod footer;
 mod json;
 mod jsonl;
 mod parquet;

@@ -15,7 +15,7 @@ use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 use serde_json::{Map, Value};
 
-use super::Sink;
+use super::{Sink, footer};
 use crate::error::DataError;
 use crate::expression::Raw;
 
@@ -24,8 +24,11 @@ pub(super) fn read(
     columns: Option<&BTreeSet<String>>,
     sink: &mut Sink<'_>,
 ) -> Result<(), DataError> {
-    let file = File::open(path).map_err(DataError::io(path))?;
+    let mut file = File::open(path).map_err(DataError::io(path))?;
     let broken = |message: String| DataError::file(path, format!("broken Parquet: {message}"));
+    if let Some(depth) = footer::depth(&mut file).filter(|depth| *depth > footer::DEEPEST) {
+        return Err(broken(format!("its schema is {depth} deep, {} is the most", footer::DEEPEST)));
+    }
     let guarded = |result: Result<Result<Box<dyn FileReader>, _>, Box<dyn Any + Send>>| match result
     {
         Ok(Ok(reader)) => Ok(reader),
