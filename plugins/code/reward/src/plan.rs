@@ -1,6 +1,6 @@
 //! What is run for one rollout, round by round, and what the outcomes come to.
 
-use omni_sdk::reward::{Execution, Program, Status};
+use omni_sdk::reward::{Execution, Program, Status, StopKind};
 use omni_sdk::rng::Rng;
 
 use crate::assertion::Expected;
@@ -19,7 +19,7 @@ pub(crate) struct Plan<'a> {
 /// Tests that are run one way.
 enum Part<'a> {
     /// A program for each standard input.
-    Streams(Vec<Program>, &'a [(String, String)], Option<usize>),
+    Streams(Streams<'a>),
     /// One program for all calls.
     Calls(Program, &'a Code, String, Option<usize>),
     /// Tests and program by turns.
@@ -45,7 +45,8 @@ impl<'a> Plan<'a> {
                         seed,
                         ..Program::new("python", source.as_str())
                     };
-                    parts.push(Part::Streams(streams.iter().map(run).collect(), streams, None));
+                    let runs = streams.iter().map(run).collect();
+                    parts.push(Part::Streams(Streams::new(runs, streams)));
                 }
                 Tests::Code(code) => {
                     if !code.calls.is_empty() {
@@ -67,10 +68,10 @@ impl<'a> Plan<'a> {
         let mut programs = Vec::new();
         for part in &self.parts {
             match part {
-                Part::Streams(runs, _, None) => programs.extend_from_slice(runs),
+                Part::Streams(streams) => programs.extend_from_slice(streams.next()),
                 Part::Calls(program, _, _, None) => programs.push(program.clone()),
                 Part::Replay(replay) => programs.extend(replay.program()),
-                Part::Streams(..) | Part::Calls(..) => {}
+                Part::Calls(..) => {}
             }
         }
         if self.bare {
@@ -89,10 +90,9 @@ impl<'a> Plan<'a> {
         let mut runs = runs.iter();
         for part in &mut self.parts {
             match part {
-                Part::Streams(all, streams, passed @ None) => {
-                    let right = runs.by_ref().take(all.len()).zip(streams.iter());
-                    *passed =
-                        Some(right.filter(|(run, (_, output))| is_right(run, output)).count());
+                Part::Streams(streams) => {
+                    let count = streams.next().len();
+                    streams.take(runs.by_ref().take(count));
                 }
                 Part::Calls(_, code, mark, passed @ None) => {
                     *passed = runs.next().map(|run| calls_passed(code, mark, run));
@@ -112,11 +112,46 @@ impl<'a> Plan<'a> {
         let mut passed = 0;
         for part in &self.parts {
             passed += match part {
-                Part::Streams(.., count) | Part::Calls(.., count) => count.unwrap_or(0),
+                Part::Streams(streams) => streams.passed,
+                Part::Calls(.., count) => count.unwrap_or(0),
                 Part::Replay(replay) => replay.passed()?,
             };
         }
         Ok(passed)
+    }
+}
+
+/// A program on one standard input after the other, in rounds of 1, 2, 4, … of them.
+///
+/// A program that never ends costs all of its fuel: after a round in which one did, the inputs that
+/// are left are not run and count as not passed.
+struct Streams<'a> {
+    runs: Vec<Program>,
+    cases: &'a [(String, String)],
+    done: usize,
+    passed: usize,
+    endless: bool,
+}
+
+impl<'a> Streams<'a> {
+    fn new(runs: Vec<Program>, cases: &'a [(String, String)]) -> Self {
+        Self { runs, cases, done: 0, passed: 0, endless: false }
+    }
+
+    /// What is run in the next round.
+    fn next(&self) -> &[Program] {
+        let end = if self.endless { self.done } else { (2 * self.done + 1).min(self.runs.len()) };
+        &self.runs[self.done..end]
+    }
+
+    fn take<'r>(&mut self, runs: impl Iterator<Item = &'r &'r Execution>) {
+        for run in runs {
+            let Some((_, output)) = self.cases.get(self.done) else { return };
+            self.passed += usize::from(is_right(run, output));
+            self.endless |=
+                matches!(&run.status, Status::Stopped(stop) if stop.kind == StopKind::Fuel);
+            self.done += 1;
+        }
     }
 }
 

@@ -122,10 +122,36 @@ fn streams_are_compared_here() {
     let text = "<answer>print(input())</answer>";
     let programs = ask(&item, &[text, "", text]);
     let stdin: Vec<_> = programs.iter().map(|program| program.stdin.as_str()).collect();
-    assert_eq!(stdin, ["1\n", "2\n", "1\n", "2\n"]);
-    let replies = [printed("1"), printed("2\n"), printed("1\n"), printed("3\n")];
+    assert_eq!(stdin, ["1\n", "1\n"]);
+    let replies = [printed("1"), printed("1\n")];
+    let programs = continued(&item, &[text, "", text], &replies);
+    let stdin: Vec<_> = programs.iter().map(|program| program.stdin.as_str()).collect();
+    assert_eq!(stdin, ["2\n", "2\n"]);
+    let replies = [printed("1"), printed("1\n"), printed("2\n"), printed("3\n")];
     let expected = [both(1.0, 2.0), both(0.0, 0.0), both(0.0, 1.0)];
     assert_eq!(scores(&item, &[text, "", text], &replies), expected);
+}
+
+#[test]
+fn an_endless_program_is_not_run_on_further_inputs() {
+    let inputs: Vec<String> = (0..9).map(|n| format!("{n}\n")).collect();
+    let item = item(json!({"inputs": inputs, "outputs": inputs}));
+    let texts = ["<answer>print(input())</answer>", "<answer>print(int(input()))</answer>"];
+    let endless = || {
+        let stop = Stop { kind: StopKind::Fuel, message: "all fuel consumed".to_owned() };
+        ended(Status::Stopped(stop), "")
+    };
+    // One input of each, then two; the second program never ends on one of those.
+    let mut replies = vec![printed("0"), printed("0")];
+    assert_eq!(continued(&item, &texts, &replies).len(), 4);
+    replies.extend([printed("1"), printed("2"), printed("1"), endless()]);
+    let third = continued(&item, &texts, &replies);
+    assert_eq!(third.len(), 4);
+    assert!(third.iter().all(|program| program.source.contains("print(input())")));
+    replies.extend(["3", "4", "5", "6"].map(printed));
+    assert_eq!(continued(&item, &texts, &replies).len(), 2);
+    replies.extend(["7", "8"].map(printed));
+    assert_eq!(scores(&item, &texts, &replies), [both(1.0, 9.0), both(0.0, 2.0)]);
 }
 
 #[test]
@@ -282,7 +308,7 @@ fn rows_of_other_sets_are_read() {
         json!({"test_cases": [{"input": "1\n", "output": "1", "testtype": "stdin"}, {"input": "2", "output": "2"}]}),
         json!({"input_output": {"inputs": [["1", ""], "2"], "outputs": [["1"], 2]}}),
     ] {
-        assert_eq!(way(data.clone()), (2, "1\n".to_owned()), "{data}");
+        assert_eq!(way(data.clone()), (1, "1\n".to_owned()), "{data}");
     }
     let whole = Item {
         data: json!("{\"assertions\": [\"assert f(1) == 1\"]}").to_string(),
