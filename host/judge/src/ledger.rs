@@ -8,18 +8,28 @@
 //! lives, so that scoring the same outputs again gives the same; another scoring that asks the same content tries
 //! again, and so does a resumed run. What the latest line says of an asker and a content is what a
 //! replay repeats. Everything is recorded before it is handed out.
+//!
+//! Where nothing is recorded, as in a server that goes on for weeks, the oldest texts are forgotten
+//! beyond [`KEPT`], and failures at once; what was forgotten is asked again.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use omni_record::{RecordError, RecordedAnswer, RecordedQuestion, Reply, ReplyWriter};
 
 use crate::budget::Spent;
 use crate::question::{Answer, Failure, FailureKind, Question};
+use crate::texts::{Bound, Texts};
 
 /// The digest of a question's content.
 pub(crate) type Digest = [u8; 32];
+
+/// A question under way: what it came to, for those who wait for it.
+pub(crate) type Flight = Arc<OnceLock<Answer>>;
+
+/// What is kept where nothing is recorded.
+const KEPT: Bound = Bound { texts: 100_000, bytes: 256 << 20 };
 
 /// What the ledger does with a question that has no answer yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,16 +71,14 @@ impl Record {
 
 #[derive(Debug, Default)]
 struct State {
-    texts: HashMap<Digest, Arc<str>>,
+    texts: Texts,
     /// Failures that stand, by who met them.
     failures: HashMap<(Arc<str>, Digest), Failure>,
     /// Failures of an earlier process; superseded when the same scoring meets a text.
     past: HashSet<(Arc<str>, Digest)>,
     /// In a replay, some failure of each content that has no text.
     only_failed: HashMap<Digest, Failure>,
-    flying: HashSet<Digest>,
-    /// How a question that was under way failed, for those who waited for it.
-    crashed: HashMap<Digest, Failure>,
+    flying: HashMap<Digest, Flight>,
     spent: HashMap<String, Spent>,
 }
 
@@ -78,8 +86,8 @@ struct State {
 pub(crate) enum Lookup {
     /// It has its answer.
     Known(Answer),
-    /// Somebody else is asking it.
-    Flying,
+    /// Somebody else is asking it; [`Ledger::wait`] for it.
+    Flying(Flight),
     /// The caller is to ask it, and to [`Ledger::land`] it.
     Ask,
 }
@@ -100,10 +108,15 @@ pub(crate) struct Asked<'a> {
 }
 
 impl Ledger {
-    /// A ledger that is kept in memory alone.
+    /// A ledger that is kept in memory alone, and forgets the oldest answers of very many.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self::new(Mode::Live, State::default(), None)
+        Self::bounded(KEPT)
+    }
+
+    fn bounded(bound: Bound) -> Self {
+        let state = State { texts: Texts::bounded(bound), ..State::default() };
+        Self::new(Mode::Live, state, None)
     }
 
     /// A ledger that goes on with a record, or begins one; its file is made with the first reply.
@@ -185,12 +198,11 @@ impl Ledger {
             });
             return Lookup::Known(Err(failure));
         }
-        if state.flying.insert(asked.digest) {
-            state.crashed.remove(&asked.digest);
-            Lookup::Ask
-        } else {
-            Lookup::Flying
+        if let Some(flight) = state.flying.get(&asked.digest) {
+            return Lookup::Flying(Arc::clone(flight));
         }
+        state.flying.insert(asked.digest, Flight::default());
+        Lookup::Ask
     }
 
     /// Takes in what asking came to, and tells those who wait for it.
@@ -200,15 +212,13 @@ impl Ledger {
             Err(failure) => Err(failure),
         };
         let mut state = self.lock();
-        state.flying.remove(&asked.digest);
         match &answer {
-            Ok(text) => {
-                state.texts.insert(asked.digest, text.as_str().into());
-            }
-            Err(failure) => {
-                state.crashed.insert(asked.digest, failure.clone());
-                self.stand(&mut state, asked, failure);
-            }
+            Ok(text) => state.texts.insert(asked.digest, text),
+            Err(failure) => self.stand(&mut state, asked, failure),
+        }
+        if let Some(flight) = state.flying.remove(&asked.digest) {
+            // Each question lands once.
+            let _ = flight.set(answer.clone());
         }
         drop(state);
         self.landed.notify_all();
@@ -216,18 +226,17 @@ impl Ledger {
     }
 
     /// Waits for a question that another caller asks.
-    pub(crate) fn wait(&self, asked: &Asked<'_>) -> Answer {
+    pub(crate) fn wait(&self, asked: &Asked<'_>, flight: &Flight) -> Answer {
         let mut state = self.lock();
-        while state.flying.contains(&asked.digest) {
-            state = self.landed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-        if let Some(text) = state.texts.get(&asked.digest) {
-            return Ok(text.to_string());
-        }
-        let failure =
-            state.crashed.get(&asked.digest).cloned().unwrap_or_else(|| {
-                Failure::new(FailureKind::Connection, "whoever asked this gave up")
-            });
+        let failure = loop {
+            match flight.get() {
+                None => {
+                    state = self.landed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                }
+                Some(Ok(text)) => return Ok(text.clone()),
+                Some(Err(failure)) => break failure.clone(),
+            }
+        };
         self.stand(&mut state, asked, &failure);
         drop(state);
         let landed = Landed { answer: Err(failure), spent: Spent::default(), tries: 0 };
@@ -247,7 +256,12 @@ impl Ledger {
 
     /// Gives a question up that was never asked to its end.
     pub(crate) fn abandon(&self, digest: &Digest) {
-        self.lock().flying.remove(digest);
+        let mut state = self.lock();
+        if let Some(flight) = state.flying.remove(digest) {
+            let gave_up = Failure::new(FailureKind::Connection, "whoever asked this gave up");
+            let _ = flight.set(Err(gave_up));
+        }
+        drop(state);
         self.landed.notify_all();
     }
 
@@ -294,11 +308,11 @@ fn read(path: &Path) -> Result<State, RecordError> {
             RecordedAnswer::Text(text) => {
                 state.failures.remove(&met);
                 state.only_failed.remove(&digest);
-                state.texts.entry(digest).or_insert_with(|| text.into());
+                state.texts.insert(digest, &text);
             }
             RecordedAnswer::Failed { kind, message } => {
                 let failure = Failure { kind: FailureKind::from_word(&kind), message };
-                if !state.texts.contains_key(&digest) {
+                if !state.texts.contains(&digest) {
                     state.only_failed.insert(digest, failure.clone());
                 }
                 state.failures.insert(met, failure);
@@ -324,4 +338,64 @@ fn unhex(text: &str) -> Option<Digest> {
         *byte = u8::from_str_radix(pair, 16).ok()?;
     }
     Some(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(asker: &Arc<str>, n: u8) -> Asked<'_> {
+        Asked { model: "judge", asker, digest: [n; 32], question: None }
+    }
+
+    fn land(ledger: &Ledger, asked: &Asked<'_>, answer: Answer) {
+        let landed = Landed { answer: answer.clone(), spent: Spent::default(), tries: 1 };
+        assert_eq!(ledger.land(asked, landed), answer);
+    }
+
+    #[test]
+    fn without_a_record_the_oldest_answers_are_asked_again() {
+        let ledger = Ledger::bounded(Bound { texts: 2, bytes: 100 });
+        let asker = Arc::from("task/1#0");
+        for n in 0..3 {
+            assert!(matches!(ledger.look_up(&asked(&asker, n)), Lookup::Ask));
+            land(&ledger, &asked(&asker, n), Ok(n.to_string()));
+        }
+        assert_eq!(ledger.texts(), 2);
+        assert!(
+            matches!(ledger.look_up(&asked(&asker, 2)), Lookup::Known(Ok(text)) if text == "2")
+        );
+        assert!(matches!(ledger.look_up(&asked(&asker, 0)), Lookup::Ask));
+    }
+
+    #[test]
+    fn whoever_waited_has_the_answer_though_it_is_kept_no_more() {
+        let ledger = Ledger::bounded(Bound { texts: 1, bytes: 100 });
+        let (first, second) = (Arc::from("task/1#0"), Arc::from("task/2#0"));
+        for answer in [Ok("text".to_owned()), Err(Failure::new(FailureKind::Server, "down"))] {
+            assert!(matches!(ledger.look_up(&asked(&first, 0)), Lookup::Ask));
+            let Lookup::Flying(flight) = ledger.look_up(&asked(&second, 0)) else { panic!() };
+            land(&ledger, &asked(&first, 0), answer.clone());
+            assert!(matches!(ledger.look_up(&asked(&first, 1)), Lookup::Ask));
+            land(&ledger, &asked(&first, 1), Ok("another".to_owned()));
+            assert_eq!(ledger.wait(&asked(&second, 0), &flight), answer);
+            // Forgotten again, so that the next round asks it.
+            assert!(matches!(ledger.look_up(&asked(&first, 2)), Lookup::Ask));
+            land(&ledger, &asked(&first, 2), Ok("one more".to_owned()));
+        }
+        let state = ledger.lock();
+        assert!(state.flying.is_empty() && state.failures.is_empty());
+    }
+
+    #[test]
+    fn whoever_waits_for_one_who_gave_up_is_told() {
+        let ledger = Ledger::in_memory();
+        let asker = Arc::from("task/1#0");
+        assert!(matches!(ledger.look_up(&asked(&asker, 0)), Lookup::Ask));
+        let Lookup::Flying(flight) = ledger.look_up(&asked(&asker, 0)) else { panic!() };
+        ledger.abandon(&[0; 32]);
+        let failure = ledger.wait(&asked(&asker, 0), &flight).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Connection);
+        assert!(matches!(ledger.look_up(&asked(&asker, 0)), Lookup::Ask));
+    }
 }

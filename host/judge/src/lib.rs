@@ -18,6 +18,7 @@ mod local;
 mod model;
 mod question;
 mod settings;
+mod texts;
 
 pub use budget::{Budget, Prices, Spent};
 pub use endpoint::retry::{RetryPolicy, Step};

@@ -184,7 +184,7 @@ impl JudgeModel {
                     known += 1;
                     answers.insert(*digest, answer);
                 }
-                Lookup::Flying => to_wait.push(at),
+                Lookup::Flying(flight) => to_wait.push((at, flight)),
                 Lookup::Ask => {
                     flights.open.push(*digest);
                     to_ask.push(at);
@@ -211,9 +211,9 @@ impl JudgeModel {
         }
         drop(flights);
         // Only now: whoever asks these may be waiting for one of ours.
-        for at in to_wait {
+        for (at, flight) in to_wait {
             known += 1;
-            answers.insert(digests[at], self.ledger.wait(&asked(at)));
+            answers.insert(digests[at], self.ledger.wait(&asked(at), &flight));
         }
         let lost = || Err(Failure::new(FailureKind::Connection, "the question was lost"));
         let answers: Vec<Answer> = digests

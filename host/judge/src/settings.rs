@@ -127,18 +127,82 @@ impl Key {
         &self.0
     }
 
-    /// A text without the key in it, should an endpoint send it back.
-    pub(crate) fn redact(&self, text: String) -> String {
-        if !self.0.is_empty() && text.contains(&self.0) {
-            text.replace(&self.0, "[key]")
-        } else {
-            text
+    /// Bytes without the key in them, should an endpoint send it back: neither as it is nor as
+    /// JSON may write it. They must be whole: of a key that a cut goes through, half would stay.
+    pub(crate) fn redact(&self, bytes: &[u8]) -> Vec<u8> {
+        if self.is_empty() {
+            return bytes.to_vec();
         }
+        let mut clean = Vec::with_capacity(bytes.len());
+        let mut rest = bytes;
+        while let Some((first, others)) = rest.split_first() {
+            rest = if let Some(after) = self.after(rest) {
+                clean.extend_from_slice(b"[key]");
+                after
+            } else {
+                clean.push(*first);
+                others
+            };
+        }
+        clean
+    }
+
+    /// What follows the key in bytes that begin with it.
+    fn after<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let key = self.0.as_bytes();
+        bytes.strip_prefix(key).or_else(|| {
+            key.iter().try_fold(bytes, |rest, byte| {
+                let (read, rest) = json_byte(rest)?;
+                (read == *byte).then_some(rest)
+            })
+        })
+    }
+}
+
+/// The first byte that a piece of a JSON text stands for, and what follows it. A key is ASCII, as
+/// headers are.
+fn json_byte(text: &[u8]) -> Option<(u8, &[u8])> {
+    match text {
+        [b'\\', b'u', b'0', b'0', high, low, rest @ ..] => {
+            let digit = |byte: &u8| char::from(*byte).to_digit(16);
+            Some((u8::try_from(digit(high)? * 16 + digit(low)?).ok()?, rest))
+        }
+        [b'\\', b't', rest @ ..] => Some((b'\t', rest)),
+        [b'\\', escaped, rest @ ..] => Some((*escaped, rest)),
+        [plain, rest @ ..] => Some((*plain, rest)),
+        [] => None,
     }
 }
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[key]")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_found_however_json_writes_it() {
+        for (key, text, clean) in [
+            ("s3cret", "a s3cret, s3crets3cret s3cre", "a [key], [key][key] s3cre"),
+            (
+                "a/b+c",
+                r#"["a\/b+c", "a\u002fb\u002Bc", "a/b+c"]"#,
+                r#"["[key]", "[key]", "[key]"]"#,
+            ),
+            (r#"q"\k"#, r#"q"\k "q\"\\k" "q\u0022\u005ck""#, r#"[key] "[key]" "[key]""#),
+            ("tab\tkey", r"tab\tkey", "[key]"),
+            // The first of two beginnings is none.
+            ("aab", "aaab", "a[key]"),
+            ("k", "\\u00", "\\u00"),
+            ("", "nothing", "nothing"),
+        ] {
+            let cleaned = String::from_utf8(Key::new(key).redact(text.as_bytes())).unwrap();
+            assert_eq!(cleaned, clean, "{key}");
+        }
+        assert_eq!(Key::new("k").redact(b"\xff k \xc3"), b"\xff [key] \xc3");
     }
 }

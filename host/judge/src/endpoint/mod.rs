@@ -23,7 +23,7 @@ use crate::budget::{Budget, Spent};
 use crate::error::OpenError;
 use crate::ledger::Landed;
 use crate::question::{Answer, Failure, FailureKind, Question};
-use crate::settings::EndpointSettings;
+use crate::settings::{EndpointSettings, Key};
 use retry::{RetryPolicy, Step};
 
 /// Bytes of an English text that make a token, about; for endpoints that do not count.
@@ -142,14 +142,13 @@ impl Shared {
                 Ok((text, spent)) => {
                     self.budget.spend(spent);
                     landed.spent.add(spent);
-                    return Ok(self.clean(text));
+                    return Ok(text);
                 }
                 Err(missed) => missed,
             };
             self.budget.spend(missed.spent);
             landed.spent.add(missed.spent);
             let mut failure = missed.failure;
-            failure.message = self.clean(failure.message);
             tracing::debug!(model = self.settings.model, tries = landed.tries, "{failure}");
             if !missed.passing {
                 return Err(failure);
@@ -180,14 +179,6 @@ impl Shared {
         }
     }
 
-    /// A text without the key, should the endpoint have sent it back.
-    fn clean(&self, text: String) -> String {
-        match &self.settings.key {
-            Some(key) => key.redact(text),
-            None => text,
-        }
-    }
-
     async fn wait_for_quiet(&self) {
         loop {
             let until = *self.quiet_until.lock().unwrap_or_else(PoisonError::into_inner);
@@ -212,10 +203,11 @@ impl Shared {
         let status = response.status();
         let retry_after = asked_wait(response.headers());
         let bytes = self.read(response).await?;
+        let key = self.settings.key.as_ref();
         if status != StatusCode::OK {
-            return Err(rejected(status, retry_after, &bytes));
+            return Err(rejected(status, retry_after, &bytes, key));
         }
-        let (answer, counted) = wire::read(&bytes);
+        let (answer, counted) = wire::read(&bytes, key);
         let spent = counted.unwrap_or_else(|| Spent {
             prompt_tokens: sent.div_ceil(BYTES_PER_TOKEN),
             completion_tokens: match &answer {
@@ -273,8 +265,13 @@ impl Shared {
 }
 
 /// Whose failure a status is, and whether it passes.
-fn rejected(status: StatusCode, retry_after: Option<Duration>, bytes: &[u8]) -> Missed {
-    let message = format!("{status}: {}", wire::error_text(bytes));
+fn rejected(
+    status: StatusCode,
+    retry_after: Option<Duration>,
+    bytes: &[u8],
+    key: Option<&Key>,
+) -> Missed {
+    let message = format!("{status}: {}", wire::error_text(bytes, key));
     let (kind, passing) = match status.as_u16() {
         429 => (FailureKind::RateLimited, !wire::is_out_of_quota(bytes)),
         408 | 425 => (FailureKind::Server, true),

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::budget::Spent;
 use crate::question::{Answer, Failure, FailureKind, Question};
+use crate::settings::Key;
 
 /// How much of an endpoint's own words a message repeats, in characters.
 const QUOTED: usize = 300;
@@ -46,33 +47,34 @@ pub(super) fn body(model: &str, question: &Question, extra: &Map<String, Value>)
     body
 }
 
-/// What a reply with status 200 comes to, and what it cost where it says so.
-pub(super) fn read(bytes: &[u8]) -> (Answer, Option<Spent>) {
+/// What a reply with status 200 comes to, and what it cost where it says so. The key is not in
+/// what is said of it, should the reply hold it.
+pub(super) fn read(bytes: &[u8], key: Option<&Key>) -> (Answer, Option<Spent>) {
     if bytes.trim_ascii().is_empty() {
         return (Err(Failure::new(FailureKind::Empty, "the reply has no body")), None);
     }
     let reply: Value = match serde_json::from_slice(bytes) {
         Ok(reply) => reply,
         Err(error) => {
-            let message = format!("the reply is not JSON: {error}: {}", quoted(bytes));
+            let message = format!("the reply is not JSON: {error}: {}", quoted(bytes, key));
             return (Err(Failure::new(FailureKind::Malformed, message)), None);
         }
     };
-    let count = |key: &str| reply.get("usage")?.get(key)?.as_u64();
+    let count = |name: &str| reply.get("usage")?.get(name)?.as_u64();
     let spent =
         count("prompt_tokens").or_else(|| count("completion_tokens")).is_some().then(|| Spent {
             prompt_tokens: count("prompt_tokens").unwrap_or(0),
             completion_tokens: count("completion_tokens").unwrap_or(0),
         });
-    (text(&reply, bytes), spent)
+    (text(&reply, bytes, key), spent)
 }
 
-fn text(reply: &Value, bytes: &[u8]) -> Answer {
+fn text(reply: &Value, bytes: &[u8], key: Option<&Key>) -> Answer {
     if reply.get("error").is_some_and(|error| !error.is_null()) {
-        return Err(Failure::new(FailureKind::Server, error_text(bytes)));
+        return Err(Failure::new(FailureKind::Server, error_text(bytes, key)));
     }
     let malformed = |what: &str| {
-        Err(Failure::new(FailureKind::Malformed, format!("{what}: {}", quoted(bytes))))
+        Err(Failure::new(FailureKind::Malformed, format!("{what}: {}", quoted(bytes, key))))
     };
     let Some(choice) = reply.get("choices").and_then(|choices| choices.get(0)) else {
         return malformed("the reply has no `choices`");
@@ -83,7 +85,7 @@ fn text(reply: &Value, bytes: &[u8]) -> Answer {
     };
     let refusal = message.get("refusal").and_then(Value::as_str).unwrap_or_default();
     if !refusal.trim().is_empty() {
-        let message = format!("the model declined: {}", quoted(refusal.as_bytes()));
+        let message = format!("the model declined: {}", quoted(refusal.as_bytes(), key));
         return Err(Failure::new(FailureKind::Refused, message));
     }
     if finish == "content_filter" {
@@ -94,7 +96,7 @@ fn text(reply: &Value, bytes: &[u8]) -> Answer {
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(parts)) => {
             if let Some(refusal) = parts.iter().find_map(|part| part.get("refusal")?.as_str()) {
-                let message = format!("the model declined: {}", quoted(refusal.as_bytes()));
+                let message = format!("the model declined: {}", quoted(refusal.as_bytes(), key));
                 return Err(Failure::new(FailureKind::Refused, message));
             }
             parts.iter().filter_map(|part| part.get("text")?.as_str()).collect()
@@ -109,20 +111,20 @@ fn text(reply: &Value, bytes: &[u8]) -> Answer {
         return Err(Failure::new(FailureKind::Empty, message));
     }
     // A text that the length limit cut is the judge's to read: it may hold a verdict.
-    Ok(content)
+    Ok(clean(content, key))
 }
 
 /// What a reply with another status says of itself.
-pub(super) fn error_text(bytes: &[u8]) -> String {
+pub(super) fn error_text(bytes: &[u8], key: Option<&Key>) -> String {
     let said = serde_json::from_slice::<Value>(bytes).ok().and_then(|reply| {
         let error = reply.get("error").unwrap_or(&reply);
         let text = match error {
             Value::String(text) => Some(text.as_str()),
-            _ => ["message", "detail", "error"].iter().find_map(|key| error.get(key)?.as_str()),
+            _ => ["message", "detail", "error"].iter().find_map(|name| error.get(name)?.as_str()),
         };
-        text.map(|text| quoted(text.as_bytes()))
+        text.map(|text| quoted(text.as_bytes(), key))
     });
-    said.unwrap_or_else(|| quoted(bytes))
+    said.unwrap_or_else(|| quoted(bytes, key))
 }
 
 /// Whether an error says that the account, not the moment, is out of quota.
@@ -133,8 +135,19 @@ pub(super) fn is_out_of_quota(bytes: &[u8]) -> bool {
     })
 }
 
-/// The beginning of what an endpoint said, on one line.
-fn quoted(bytes: &[u8]) -> String {
+/// A text without the key, should the endpoint have sent it back.
+fn clean(text: String, key: Option<&Key>) -> String {
+    match key {
+        Some(key) => String::from_utf8_lossy(&key.redact(text.as_bytes())).into_owned(),
+        None => text,
+    }
+}
+
+/// The beginning of what an endpoint said, on one line and without the key.
+fn quoted(bytes: &[u8], key: Option<&Key>) -> String {
+    // Before the cut, which may go through the key.
+    let clean = key.map(|key| key.redact(bytes));
+    let bytes = clean.as_deref().unwrap_or(bytes);
     // A character has at most four bytes.
     let piece = &bytes[..bytes.len().min(4 * QUOTED)];
     let text = String::from_utf8_lossy(piece);
@@ -156,7 +169,7 @@ mod tests {
     use super::*;
 
     fn kind(reply: &str) -> FailureKind {
-        read(reply.as_bytes()).0.unwrap_err().kind
+        read(reply.as_bytes(), None).0.unwrap_err().kind
     }
 
     #[test]
@@ -166,7 +179,7 @@ mod tests {
             r#"{"choices": [{"message": {"content": [{"type": "text", "text": "[[A"},
                 {"type": "text", "text": "]]"}]}, "finish_reason": "length"}]}"#,
         ] {
-            assert_eq!(read(reply.as_bytes()).0.unwrap(), "[[A]]", "{reply}");
+            assert_eq!(read(reply.as_bytes(), None).0.unwrap(), "[[A]]", "{reply}");
         }
     }
 
@@ -175,10 +188,11 @@ mod tests {
         let (answer, spent) = read(
             br#"{"choices": [{"message": {"content": ""}, "finish_reason": "length"}],
                 "usage": {"prompt_tokens": 7, "completion_tokens": 9, "total_tokens": 16}}"#,
+            None,
         );
         assert_eq!(answer.unwrap_err().kind, FailureKind::Empty);
         assert_eq!(spent, Some(Spent { prompt_tokens: 7, completion_tokens: 9 }));
-        assert_eq!(read(br#"{"choices": []}"#).1, None);
+        assert_eq!(read(br#"{"choices": []}"#, None).1, None);
     }
 
     #[test]
@@ -224,11 +238,38 @@ mod tests {
             ("plain", "plain"),
             ("", "(nothing)"),
         ] {
-            assert_eq!(error_text(body.as_bytes()), text);
+            assert_eq!(error_text(body.as_bytes(), None), text);
         }
-        let long = error_text("é".repeat(100_000).as_bytes());
+        let long = error_text("é".repeat(100_000).as_bytes(), None);
         assert_eq!(long.chars().count(), QUOTED + 1);
         assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn no_part_of_the_key_is_left_wherever_the_cut_goes_through_it() {
+        let secret = r"QZ/XW+VKJ\HGQZXWVK";
+        let key = Key::new(secret);
+        let escaped = r"QZ\/XW\u002bVKJ\\HGQZXWVK";
+        // Cuts by characters and, with the widest ones, by bytes.
+        for pad in ["-", "é", "🔑"] {
+            for before in (0..=QUOTED + 40).chain(4 * QUOTED - 40..=4 * QUOTED + 40) {
+                let pad = pad.repeat(before);
+                for body in [
+                    format!("{pad}{secret} after"),
+                    format!("{pad}{escaped} after"),
+                    format!(r#"{{"error": {{"message": "{pad}{escaped} after"}}}}"#),
+                    format!(r#"{{"choices": [{{"message": {{"refusal": "{pad}{escaped}"}}}}]}}"#),
+                ] {
+                    let bytes = body.as_bytes();
+                    let mut said = vec![error_text(bytes, Some(&key))];
+                    said.extend(read(bytes, Some(&key)).0.err().map(|failure| failure.message));
+                    for said in said {
+                        // The key's capitals are in no other word here.
+                        assert!(!said.contains(['Q', 'X', 'V', 'W', 'H']), "{before}: {said}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
@@ -258,10 +299,10 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_comes_is_a_text_or_a_failure(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok(text) = read(&bytes).0 {
+            if let Ok(text) = read(&bytes, None).0 {
                 prop_assert!(!text.trim().is_empty());
             }
-            prop_assert!(error_text(&bytes).chars().count() <= QUOTED + 1);
+            prop_assert!(error_text(&bytes, None).chars().count() <= QUOTED + 1);
         }
 
         // A whole reply, with some of its bytes changed.
@@ -277,7 +318,7 @@ mod tests {
                 bytes[at] = byte;
             }
             for piece in [&bytes[..], &bytes[..cut.index(bytes.len())]] {
-                if let Ok(text) = read(piece).0 {
+                if let Ok(text) = read(piece, None).0 {
                     prop_assert!(!text.trim().is_empty());
                 }
             }

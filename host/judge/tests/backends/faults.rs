@@ -218,6 +218,9 @@ fn a_key_goes_to_the_endpoint_and_nowhere_else() {
         let text = request.body["messages"][0]["content"].as_str().unwrap_or_default();
         match text {
             "error" => respond(401, &format!(r#"{{"error": {{"message": "bad key {KEY}"}}}}"#)),
+            // A message quotes 300 characters.
+            "long error" => respond(400, &format!("{}{KEY}", "-".repeat(290))),
+            "long text" => respond(200, &format!("{}{KEY}", "-".repeat(290))),
             _ => Act::Say(format!("you are {KEY}")),
         }
     });
@@ -229,11 +232,16 @@ fn a_key_goes_to_the_endpoint_and_nowhere_else() {
     let model = model(settings, &Arc::new(Ledger::recording(&path).unwrap()));
     let failure = ask(&model, "error").unwrap_err();
     let text = ask(&model, "who am I?").unwrap();
+    for long in ["long error", "long text"] {
+        let message = ask(&model, long).unwrap_err().message;
+        assert!(message.contains("-[key]"), "{message}");
+        assert!(!message.contains("sk-"), "{message}");
+    }
     assert_eq!(text, "you are [key]");
     assert_eq!(failure.to_string(), "rejected: 401 Unauthorized: bad key [key]");
     let record = std::fs::read_to_string(&path).unwrap();
     for place in [shown, record, format!("{model:?}{:?}{failure:?}", model.tally())] {
-        assert!(!place.contains(KEY), "{place}");
+        assert!(!place.contains("sk-v"), "{place}");
     }
     for request in server.requests() {
         let head = request.head.to_lowercase();
