@@ -109,6 +109,36 @@ pub struct TaskEval {
     /// Of those, where a judge is to blame: by what its model failed with, `no-verdict` or `plugin`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub judge_failures: BTreeMap<String, u64>,
+    /// What came to nothing through somebody's fault, over all outputs.
+    #[serde(default)]
+    pub lost: Lost,
+}
+
+/// Outputs without a value of the metric through somebody's fault, sampled and greedy. An output
+/// counts once for each set of references that it is compared with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// Outputs without a value.
+    pub outputs: u64,
+    /// Of so many: all but those that are unsupported, and those that a preference scores 0
+    /// without a comparison, since there is no answer in them.
+    pub of: u64,
+    /// By the kind of the reason; a judge's as `judge: ` and what its model failed with.
+    pub kinds: BTreeMap<String, u64>,
+}
+
+impl Lost {
+    /// The fraction that was lost; 0 of nothing.
+    #[must_use]
+    pub fn fraction(&self) -> f64 {
+        self.outputs as f64 / self.of.max(1) as f64
+    }
+
+    /// Whether every output has a value.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.outputs == 0
+    }
 }
 
 impl TaskEval {

@@ -15,7 +15,7 @@ mod values;
 
 pub use error::RecordError;
 pub use evaluation::{
-    Average, Bootstrap, DomainEval, Estimate, EvalEvent, PartEval, TaskEval, Verdicts,
+    Average, Bootstrap, DomainEval, Estimate, EvalEvent, Lost, PartEval, TaskEval, Verdicts,
 };
 pub use events::{
     Event, RewardMap, Sample, SampleOutput, StartEvent, StepEvent, TaskStep, VERSION,

@@ -64,6 +64,8 @@ fn results(event: &EvalEvent, tasks: &Tasks<'_>) -> EvalTable {
     let mut head = strings(&["task", "items", &sampled, "greedy %"]);
     head.extend(with_first.then(|| "pass@1".to_owned()));
     head.extend(k.map(|k| format!("pass@{k}")));
+    let lost = tasks.iter().any(|(_, t)| !t.lost.is_none());
+    head.extend(lost.then(|| "faults %".to_owned()));
     let width = head.len();
     let row = |name: &str, items: u32, sampled, greedy| {
         let mut row = vec![name.to_owned(), items.to_string()];
@@ -77,6 +79,9 @@ fn results(event: &EvalEvent, tasks: &Tasks<'_>) -> EvalTable {
         let passes = [with_first.then_some(1), k];
         for (cell, k) in own.iter_mut().skip(4).zip(passes.into_iter().flatten()) {
             *cell = percent(task.pass_at_k.get(&k).copied());
+        }
+        if let Some(cell) = own.last_mut().filter(|_| lost) {
+            *cell = percent(Some(task.lost.fraction()));
         }
         rows.push(own);
         for (part, of) in [&task.benchmarks, &task.references].into_iter().flatten() {
@@ -107,6 +112,12 @@ fn results(event: &EvalEvent, tasks: &Tasks<'_>) -> EvalTable {
             b.seed
         )),
         None => note.push_str("; ± standard errors over items"),
+    }
+    if lost {
+        note.push_str(
+            "; faults: outputs that something failed to score, of those that were to be scored; \
+             they are in no mean",
+        );
     }
     EvalTable { title: "Results".into(), head, rows, note }
 }
@@ -232,7 +243,7 @@ fn percent(value: Option<f64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use omni_record::{Average, Bootstrap, DomainEval, Verdicts};
+    use omni_record::{Average, Bootstrap, DomainEval, Lost, Verdicts};
 
     use super::*;
 
@@ -263,6 +274,7 @@ mod tests {
                 ..Estimate::default()
             }),
             undefined: BTreeMap::from([("unsupported".into(), 7), ("fuel".into(), 1)]),
+            lost: Lost { outputs: 1, of: 23, kinds: BTreeMap::from([("fuel".into(), 1)]) },
             ..TaskEval::default()
         };
         let physics =
@@ -328,8 +340,10 @@ mod tests {
         let expected = ["amc", "aime", "math average", "code", "qa", "writing", "writing/gpt-4"];
         assert_eq!(names, expected);
         assert_eq!(tables[0].rows[2][2], "40.0 [30.0, 50.0]");
-        assert_eq!(tables[0].rows[0][4..], ["60.0", "90.0"]);
+        assert_eq!(tables[0].rows[0][4..], ["60.0", "90.0", "0.0"]);
         assert_eq!(tables[0].rows[3][3], "25.0 ± 8.0");
+        assert_eq!(tables[0].head.last().unwrap(), "faults %");
+        assert_eq!(tables[0].rows[3].last().unwrap(), "4.3");
         assert!(
             tables[0].note.contains("95 % intervals, 1000 bootstrap draws over items (seed 3)")
         );
@@ -374,5 +388,6 @@ mod tests {
         let tables = eval_tables(&event, &[]);
         assert_eq!(tables[0].rows[0][3], "50.0 ± 50.0");
         assert!(tables[0].note.contains("standard errors"));
+        assert_eq!(tables[0].head.last().unwrap(), "greedy %", "no column of faults");
     }
 }

@@ -33,7 +33,7 @@ mod warmup;
 
 pub use config::{ConfigError, Preset, RunConfig, WarmupConfig};
 pub use error::TrainError;
-pub use evaluate::{EvalPlan, Evaluation, evaluate};
+pub use evaluate::{EvalPlan, Evaluation, evaluate, too_much_lost};
 pub use parts::{Ending, Summary, TaskSpec, Training};
 pub use run::train;
 pub use warmup::{Warmup, WarmupSummary, corpus, warmup};

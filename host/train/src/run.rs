@@ -11,7 +11,7 @@ use omni_record::{EvalEvent, Event, RecordWriter};
 
 use crate::checkpoint::{self, Bytes, State};
 use crate::config::LrSchedule;
-use crate::evaluate::{EvalPlan, Evaluation, evaluate};
+use crate::evaluate::{EvalPlan, Evaluation, evaluate, too_much_lost};
 use crate::loss::TaskLoss;
 use crate::outside::{Observation, Report};
 use crate::prompts::{Order, Prompts};
@@ -225,6 +225,9 @@ impl<'a> Run<'a> {
             self.records.sample(sample)?;
         }
         parts.progress.report(Report::Eval(&event));
+        for line in too_much_lost(&event, parts.config) {
+            parts.progress.report(Report::Notice(&line));
+        }
         self.records.event(&Event::Eval(event.clone()))?;
         Ok(Some(event))
     }

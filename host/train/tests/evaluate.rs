@@ -14,7 +14,7 @@ use omni_record::{
 };
 use omni_train::outside::{OutsideError, Problems, Scorer, Silent, Split};
 use omni_train::reward::{ComponentSpec, RewardSpec};
-use omni_train::{EvalPlan, Evaluation, RunConfig, TaskSpec, TrainError, evaluate};
+use omni_train::{EvalPlan, Evaluation, RunConfig, TaskSpec, TrainError, evaluate, too_much_lost};
 use serde_json::{Value as Json, json};
 
 const RUN: &str = r#"
@@ -243,11 +243,29 @@ fn rows_that_need_what_the_sandbox_lacks_are_counted_and_are_no_zeros() {
     assert!(near(accuracy.mean, 2.0 / 3.0) && accuracy.items == 3);
     // Of two samples each; the fault is somebody's, what is unsupported nobody's.
     assert_eq!((code.undefined["unsupported"], code.undefined["fuel"], code.faults()), (4, 2, 2));
+    // Over sampled and greedy outputs: three of each of the four items that are supported.
+    assert_eq!((code.lost.outputs, code.lost.of, code.lost.kinds["fuel"]), (3, 12, 3));
     let mut bench = Bench::new();
     bench.items[2] = rows(&["unsupported"], |_| json!({}));
     let (event, _) = bench.evaluate(&[]);
     assert_eq!(event.tasks["aime"].sampled, None);
     assert_eq!(event.domains["math"].sampled, None, "no average of what is not there");
+}
+
+#[test]
+fn a_task_that_lost_more_than_its_limit_is_named_with_the_kinds() {
+    let lines = |overrides: &[&str]| {
+        let (event, _) = Bench::new().evaluate(&[]);
+        let overrides: Vec<String> = overrides.iter().map(|o| (*o).to_owned()).collect();
+        too_much_lost(&event, &RunConfig::from_text(RUN, Path::new("R"), &overrides).unwrap())
+    };
+    // 3 of 12 outputs of code, 3 of 27 of writing.
+    assert_eq!(lines(&["task.code.fault_limit=0.25", "task.writing.fault_limit=1.0"]), [""; 0]);
+    let both = lines(&[]);
+    assert_eq!(both.len(), 2);
+    assert!(both[0].starts_with("task `code`: 3 of 12 outputs have no accuracy"), "{}", both[0]);
+    assert!(both[0].contains("(fuel 3)") && both[0].contains("fault_limit = 0.1"), "{}", both[0]);
+    assert!(both[1].contains("`writing`") && both[1].contains("(judge: no-verdict 3)"));
 }
 
 #[test]
@@ -282,6 +300,8 @@ fn sets_of_references_and_turns_make_win_rates() {
     let verdicts = set("base").verdicts.unwrap();
     assert_eq!((verdicts.wins, verdicts.ties, verdicts.losses), (2, 2, 2));
     assert_eq!(writing.undefined["judge"], 2);
+    assert_eq!((writing.lost.outputs, writing.lost.of), (3, 27));
+    assert_eq!(writing.lost.kinds["judge: no-verdict"], 3);
     assert_eq!((writing.unsupported, writing.unscored, writing.long_turns), (0, 0, 0));
     // One output of three conversations has all its turns preferred.
     assert!(near(writing.pass_at_1.unwrap().mean, 1.0 / 3.0));

@@ -5,6 +5,7 @@
 //! whose `data` says so are conversations, or are compared with several sets of references.
 
 mod conversation;
+mod lost;
 mod plan;
 mod shown;
 mod tally;
@@ -25,6 +26,7 @@ use crate::prompts::{Made, Prompt, Prompts};
 use crate::rollout::{Manner, Rolled, Roller};
 use crate::{RunConfig, TaskSpec, TrainError, clock};
 
+pub use lost::too_much_lost;
 pub use plan::EvalPlan;
 pub(crate) use shown::sample;
 

@@ -11,6 +11,7 @@ use omni_record::{
 
 use super::EvalPlan;
 use super::conversation::answer_text;
+use super::lost::Losses;
 use crate::TaskSpec;
 use crate::measure::{Components, Mean, PassAtK, Resampler, SUCCESS};
 use crate::prompts::Prompt;
@@ -49,6 +50,7 @@ pub(super) struct Tally {
     length: Mean,
     truncated: Mean,
     components: Components,
+    losses: Losses,
     long_prompts: u32,
     long_turns: u32,
 }
@@ -81,6 +83,7 @@ impl Tally {
             length: Mean::default(),
             truncated: Mean::default(),
             components: Components::new(task),
+            losses: Losses::new(task.reward.metric == PREFERENCE),
             long_prompts: 0,
             long_turns: 0,
         }
@@ -117,6 +120,7 @@ impl Tally {
                 let unsupported = metric.is_some_and(|c| {
                     matches!(&c.value, Value::Undefined(why) if why.kind == ReasonKind::Unsupported)
                 });
+                self.losses.add(metric.map(|c| &c.value), &rollout.text);
                 let compared =
                     item.reference.as_deref().filter(|_| task.reward.metric == PREFERENCE);
                 self.seen[place.item].marks.push(Mark {
@@ -197,6 +201,7 @@ impl Tally {
             truncated_fraction: self.truncated.get().unwrap_or(0.0),
             undefined: self.components.undefined,
             judge_failures: self.components.judge_failures,
+            lost: self.losses.finish(),
         };
         (eval, view.strata())
     }
