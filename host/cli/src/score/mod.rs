@@ -96,7 +96,7 @@ fn score_file(setup: &Setup, score: &Score, file: &Path) -> Outcome<()> {
             totals.broken + totals.rows
         )));
     }
-    Ok(())
+    totals.repeated()
 }
 
 /// What became of a line: rollouts, scores, and the line to write; or what is wrong with it.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use omni_judge::FailureKind;
 use omni_record::{Fuel, GroupScore, Value};
 
 use crate::console;
+use crate::fault::{Fault, Outcome};
 use crate::reasons;
 
 /// What the summary tells.
@@ -53,6 +55,17 @@ impl Totals {
                 "{} rows were decided by the clock and may score differently next time",
                 self.by_time
             ));
+        }
+    }
+
+    /// A replay that asks what nobody asked before is no replay.
+    pub(super) fn repeated(&self) -> Outcome<()> {
+        match self.judge_failures.get(FailureKind::NotRecorded.as_str()) {
+            None => Ok(()),
+            Some(count) => Err(Fault::run(format!(
+                "{count} outputs ask the judge what was not recorded, and are undefined; were they \
+                 scored with another --seed or --config then?"
+            ))),
         }
     }
 }

@@ -181,8 +181,8 @@ fn every_fault_of_an_endpoint_is_undefined_with_its_kind_and_a_replay_repeats_it
     let unasked = Ran::of(
         omni().args(["score", "writing", "--replay"]).arg(&record).arg("--input").arg(other),
     )
-    .ok();
-    assert!(unasked.err.contains("undefined: judge 15 (not-recorded 15)"), "{}", unasked.err);
+    .fails(1, &["undefined: judge 15 (not-recorded 15)", "another --seed or --config"]);
+    assert!(!unasked.out.is_empty(), "what could be scored was not written");
 }
 
 /// A training run whose judge asks an endpoint.
@@ -320,8 +320,63 @@ fn a_judge_that_is_gone_stops_the_run_with_its_kind() {
     let server = Server::always(Act::Respond(500, Vec::new(), b"maintenance".to_vec()));
     let file = training(place.path(), &server.url(), 0.1);
     let mut command = train(&file, &place.path().join("run"));
-    command.args(["--set", "eval.final.items=0", "--set", "rollout.prompts_per_batch=16"]);
-    Ran::of(&mut command).fails(1, &["sentences", "judge", "server-error: 500", "maintenance"]);
+    command.args(["--set", "rollout.prompts_per_batch=16"]);
+    // The evaluation before the first step only says so.
+    let notice = "because something failed (judge: server-error";
+    let words = ["sentences", notice, "judge", "server-error: 500", "maintenance"];
+    Ran::of(&mut command).fails(1, &words);
+}
+
+#[test]
+fn an_evaluation_whose_judge_fails_is_written_shown_and_no_success() {
+    let place = tempfile::tempdir().unwrap();
+    let server = Server::always(Act::Respond(500, Vec::new(), b"maintenance".to_vec()));
+    let file = training(place.path(), &server.url(), 0.1);
+    let out = place.path().join("out");
+    let eval = |more: &[&str]| {
+        Ran::of(omni().arg("eval").arg(&file).arg("--policy").arg(policy()).args(more))
+    };
+    let ran = eval(&["--out", out.to_str().unwrap()]);
+    assert!(ran.out.contains("faults %") && ran.out.contains("100.0"), "{}", ran.out);
+    ran.fails(
+        1,
+        &["task `sentences`", "no preference", "judge: server-error", "fault_limit = 0.1"],
+    );
+    let result: Value =
+        serde_json::from_str(&std::fs::read_to_string(out.join("eval.json")).unwrap()).unwrap();
+    let lost = &result["tasks"]["sentences"]["lost"];
+    assert!(lost["outputs"].as_u64().unwrap() > 0 && lost["outputs"] == lost["of"], "{lost}");
+    assert_eq!(lost["kinds"]["judge: server-error"], lost["outputs"]);
+    eval(&["--set", "task.sentences.fault_limit=1.0"]).ok();
+
+    // A judge that has no model to ask is no other.
+    let text = std::fs::read_to_string(&file).unwrap();
+    let models = text.find("[models.judge]").unwrap()..text.find("[[task]]").unwrap();
+    let mut without = text;
+    without.replace_range(models, "");
+    std::fs::write(&file, without).unwrap();
+    eval(&[]).fails(1, &["task `sentences`", "judge: rejected"]);
+}
+
+#[test]
+fn a_judges_configuration_is_tried_before_anything_runs() {
+    let place = tempfile::tempdir().unwrap();
+    let file = training(place.path(), "http://127.0.0.1:1/v1", 0.1);
+    let text = std::fs::read_to_string(&file).unwrap();
+    for (config, words) in [
+        ("swp = true", ["`swp`", "swap"]),
+        ("prompt = \"Which is better?\"", ["prompt", "first"]),
+        ("temperature = 9.0", ["temperature", "2"]),
+    ] {
+        let at = "judge = \"writing/judge-pairwise\"";
+        let wrong = text.replace(at, &format!("{at}\njudge_config = {{ {config} }}"));
+        std::fs::write(&file, wrong).unwrap();
+        let out = place.path().join("out");
+        let ran = Ran::of(&mut train(&file, &out));
+        let ran = ran.fails(2, &["train.toml", "quickstart/sentences", "writing/judge-pairwise"]);
+        ran.fails(2, &words);
+        assert!(!out.join("events.jsonl").exists());
+    }
 }
 
 #[test]
