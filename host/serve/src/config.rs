@@ -20,7 +20,7 @@ pub struct Config {
     pub places: usize,
     /// Prompts, and scoring requests, that may wait; further ones are told to come again.
     pub queue: usize,
-    /// Threads that score.
+    /// Threads that score, at least; a scorer that waits for models may want more.
     pub score_threads: usize,
     /// How long a client may take to send a request's head, and then its body.
     pub read_timeout: Duration,

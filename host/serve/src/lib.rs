@@ -29,6 +29,7 @@ mod score;
 mod server;
 mod stop;
 mod text;
+mod threads;
 
 pub use config::{Config, Token};
 pub use error::ServeError;

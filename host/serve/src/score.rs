@@ -7,18 +7,24 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
 use crate::fields::{Fields, wrong_type};
 use crate::refusal::Refusal;
+use crate::threads::{Ended, Threads};
 
 /// Tasks whose rewards are loaded. Called from several plain threads at once.
 pub trait Scorer: Send + Sync {
     /// The tasks' names, as they are shown; a task's index in this list stands for it.
     fn tasks(&self) -> &[String];
+
+    /// Rows worth scoring at a time, cores aside: those that wait for a model need none meanwhile.
+    fn at_a_time(&self) -> usize {
+        1
+    }
 
     /// The task that a name means.
     fn find(&self, name: &str) -> Option<usize>;
@@ -27,6 +33,8 @@ pub trait Scorer: Send + Sync {
     ///
     /// # Errors
     /// What is wrong with the row.
+    ///
+    /// A row may take as long as a model that it asks; a server that ends does not wait for it.
     fn score(&self, task: usize, row: &Map<String, Value>, seed: u32) -> Result<Value, String>;
 }
 
@@ -62,7 +70,7 @@ enum Broken {
 pub(crate) struct Scoring {
     scorer: Arc<dyn Scorer>,
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Threads,
 }
 
 struct Shared {
@@ -90,25 +98,19 @@ impl Scoring {
     ) -> std::io::Result<Self> {
         let shared =
             Arc::new(Shared { queue: Mutex::default(), arrived: Condvar::new(), capacity });
-        let threads = (0..threads.max(1))
-            .map(|n| {
-                let (scorer, shared) = (Arc::clone(&scorer), Arc::clone(&shared));
-                std::thread::Builder::new()
-                    .name(format!("score-{n}"))
-                    .spawn(move || shared.work(&*scorer))
-            })
-            .collect::<std::io::Result<_>>()?;
-        Ok(Self { scorer, shared, threads })
+        let mut all = Threads::new();
+        for n in 0..threads.max(scorer.at_a_time()).max(1) {
+            let (scorer, shared) = (Arc::clone(&scorer), Arc::clone(&shared));
+            all.spawn(format!("score-{n}"), move || shared.work(&*scorer))?;
+        }
+        Ok(Self { scorer, shared, threads: all })
     }
 
-    /// Lets the threads end when nothing waits, and waits for them.
-    pub(crate) fn end(self) {
+    /// Lets the threads end when nothing waits, and waits for them until then.
+    pub(crate) fn end(self, until: Instant) -> Ended {
         lock(&self.shared.queue).closed = true;
         self.shared.arrived.notify_all();
-        for thread in self.threads {
-            // A panic was caught where it happened.
-            let _ = thread.join();
-        }
+        self.threads.end(until)
     }
 
     /// A handle for connections.

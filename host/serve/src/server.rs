@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -19,6 +19,7 @@ use crate::complete::Completer;
 use crate::config::Config;
 use crate::queue::Queue;
 use crate::score::{Scorer, Scoring};
+use crate::threads::{Ended, Threads};
 use crate::{ServeError, Stop};
 
 /// Connections at a time; further ones wait to be accepted.
@@ -27,6 +28,8 @@ const CONNECTIONS: usize = 512;
 const HEAD_BYTES: usize = 64 << 10;
 /// Threads that serve connections; the work is done elsewhere.
 const NETWORK_THREADS: usize = 2;
+/// How long threads may take to notice that nobody waits for what they do.
+const LEAVE: Duration = Duration::from_secs(1);
 
 /// A policy to serve.
 pub struct Model {
@@ -96,7 +99,8 @@ impl Bound {
     }
 
     /// Serves until it is told to stop and the running requests are finished, or their time is
-    /// over.
+    /// over. Threads that are then still inside a row, as with a judge that waits for a model, or
+    /// inside a policy's step are left behind after a second or two.
     ///
     /// # Errors
     /// Threads that could not be had, or a policy that panicked.
@@ -124,8 +128,9 @@ impl Bound {
         if let Some(model) = parts.model {
             let tokenizer = Arc::new(model.tokenizer);
             let queue = Arc::new(Queue::new(Arc::clone(&tokenizer), config.queue));
-            let thread = generate(model.policy, Arc::clone(&queue), config.places, stop.clone())
-                .map_err(threads)?;
+            let mut thread = Threads::new();
+            let work = generate(model.policy, Arc::clone(&queue), config.places, stop.clone());
+            thread.spawn("generate", work).map_err(threads)?;
             generation = Some((Arc::clone(&queue), thread));
             completer = Some(Arc::new(Completer {
                 name: model.name,
@@ -146,17 +151,20 @@ impl Bound {
         });
         runtime.block_on(serve(listener, router, &config, stop));
         // Connections are gone, and with them whoever waited for something: what is still being
-        // generated or scored ends at the next token or row.
+        // generated or scored ends at the next token or row, or with the process.
+        let until = Instant::now() + LEAVE;
         let generated = generation.map(|(queue, thread)| {
             queue.close();
-            thread.join()
+            thread.end(until)
         });
-        if let Some(scoring) = scoring {
-            scoring.end();
+        let scored = scoring.map(|scoring| scoring.end(until));
+        if generated == Some(Ended::Left) || scored == Some(Ended::Left) {
+            tracing::warn!("leaving work behind that nobody waits for");
         }
-        runtime.shutdown_timeout(Duration::from_secs(1));
+        runtime.shutdown_timeout(LEAVE);
+        // A row's panic was caught where it happened.
         match generated {
-            Some(Err(_)) => Err(ServeError::Generation),
+            Some(Ended::Panicked) => Err(ServeError::Generation),
             _ => Ok(()),
         }
     }
@@ -175,17 +183,17 @@ impl Drop for Abandon {
     }
 }
 
-/// The thread that owns the policy.
+/// What the thread that owns the policy does.
 fn generate(
     mut policy: Box<dyn LivePolicy>,
     queue: Arc<Queue>,
     places: usize,
     stop: Stop,
-) -> std::io::Result<std::thread::JoinHandle<()>> {
-    std::thread::Builder::new().name("generate".to_owned()).spawn(move || {
+) -> impl FnOnce() + Send + 'static {
+    move || {
         let abandon = Abandon { queue, stop };
         policy.generate_live(&*abandon.queue, places);
-    })
+    }
 }
 
 /// Accepts connections until told to stop, then waits for the open ones.

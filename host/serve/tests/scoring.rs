@@ -6,6 +6,7 @@ mod common;
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use common::{Server, config, ok, refused};
 use omni_serve::{Config, Parts, Scorer};
@@ -112,6 +113,7 @@ async fn a_panic_is_the_servers_fault_and_not_its_end() {
 /// Tells of every row that it begins, and waits to be let on.
 struct Held {
     tasks: [String; 1],
+    at_a_time: usize,
     began: Mutex<Sender<Value>>,
     go_on: Mutex<Receiver<()>>,
 }
@@ -120,13 +122,21 @@ impl Held {
     fn new() -> (Self, Receiver<Value>, Sender<()>) {
         let ((began, begins), (release, go_on)) = (channel(), channel());
         let tasks = ["held".to_owned()];
-        (Self { tasks, began: Mutex::new(began), go_on: Mutex::new(go_on) }, begins, release)
+        (
+            Self { tasks, at_a_time: 1, began: Mutex::new(began), go_on: Mutex::new(go_on) },
+            begins,
+            release,
+        )
     }
 }
 
 impl Scorer for Held {
     fn tasks(&self) -> &[String] {
         &self.tasks
+    }
+
+    fn at_a_time(&self) -> usize {
+        self.at_a_time
     }
 
     fn find(&self, _: &str) -> Option<usize> {
@@ -157,4 +167,36 @@ async fn running_requests_are_finished_when_told_to_stop() {
     let answer = ok(request.await.unwrap().unwrap()).await;
     assert_eq!(answer["rows"], json!([1, 2]));
     tokio::task::block_in_place(|| server.join()).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_hangs_does_not_keep_the_server_from_ending() {
+    let (scorer, begins, release) = Held::new();
+    let config = Config { grace: Duration::from_millis(20), ..config() };
+    let server = Server::start(config, Parts { model: None, scorer: Some(Arc::new(scorer)) });
+    let request = tokio::spawn(server.post("/v1/score", &rows(&[1, 2])).send());
+    tokio::task::block_in_place(|| begins.recv().unwrap());
+    server.stop.stop();
+    tokio::task::block_in_place(|| server.join()).unwrap();
+    assert!(request.await.unwrap().is_err());
+    // The row is still being scored. Were it ever to end, the next one would not be begun.
+    release.send(()).unwrap();
+    tokio::task::block_in_place(|| begins.recv().unwrap_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_wait_for_a_model_are_scored_side_by_side() {
+    let (mut scorer, begins, release) = Held::new();
+    scorer.at_a_time = 3;
+    let config = Config { score_threads: 1, ..config() };
+    let server = Server::start(config, Parts { model: None, scorer: Some(Arc::new(scorer)) });
+    let request = tokio::spawn(server.post("/v1/score", &rows(&[1, 2, 3])).send());
+    // All three begin before one is let on.
+    let mut begun: Vec<Value> =
+        tokio::task::block_in_place(|| (0..3).map(|_| begins.recv().unwrap()).collect());
+    begun.sort_by_key(Value::to_string);
+    assert_eq!(json!(begun), json!([1, 2, 3]));
+    (0..3).for_each(|_| release.send(()).unwrap());
+    let answer = ok(request.await.unwrap().unwrap()).await;
+    assert_eq!(answer["rows"], json!([1, 2, 3]));
 }
