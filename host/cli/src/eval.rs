@@ -7,12 +7,11 @@ use std::sync::atomic::Ordering;
 
 use omni_judge::Ledger;
 use omni_record::{EvalEvent, RunFolder, Sample};
-use omni_train::{EvalPlan, Evaluation, evaluate};
+use omni_train::{EvalPlan, Evaluation, evaluate, too_much_lost};
 
 use crate::args::{Arguments, Eval, Splits};
 use crate::console;
 use crate::fault::{Blame as _, Fault, Outcome};
-use crate::lock::Lock;
 use crate::progress::Renderer;
 use crate::run::{self, Run};
 
@@ -30,11 +29,14 @@ pub(crate) fn run(arguments: &Arguments, eval: &Eval) -> Outcome<()> {
         Some(out) => Ledger::recording(&RunFolder::new(out).replies_jsonl()).or_input()?,
         None => Ledger::in_memory(),
     });
-    let ready = Run::open(arguments, &eval.run, &eval.set, &ledger)?;
+    let mut ready = Run::open(arguments, &eval.run, &eval.set, &ledger)?;
     let (mut policy, tokenizer) = run::policy(&ready.config, &eval.policy)?;
+    // What is written down is what was measured, not what the run began from.
+    ready.config.policy.model =
+        std::path::absolute(&eval.policy).unwrap_or_else(|_| eval.policy.clone());
     let plan = plan(&ready, eval)?;
     if let Some(out) = &eval.out {
-        prepare(out, &ready, &eval.policy)?;
+        prepare(out, &ready)?;
     }
     let stop = run::stop_flag("giving up")?;
     let renderer = Renderer::new(ready.task_names());
@@ -62,9 +64,12 @@ pub(crate) fn run(arguments: &Arguments, eval: &Eval) -> Outcome<()> {
         keep(out, &event, &samples)?;
     }
     if eval.json {
-        return console::json(&event);
+        console::json(&event)?;
+    } else {
+        show(&event, &ready.task_names())?;
     }
-    show(&event, &ready.task_names())
+    let faults = too_much_lost(&event, &ready.config);
+    if faults.is_empty() { Ok(()) } else { Err(Fault::run(faults.join("\n"))) }
 }
 
 /// What the run file says of the split, and how many outputs are kept.
@@ -88,14 +93,11 @@ fn plan(ready: &Run, eval: &Eval) -> Outcome<EvalPlan> {
 }
 
 /// Makes the folder, and writes what the evaluation is of before it begins.
-fn prepare(out: &Path, ready: &Run, policy: &Path) -> Outcome<()> {
+fn prepare(out: &Path, ready: &Run) -> Outcome<()> {
     std::fs::create_dir_all(out).or_run_at(format!("cannot make {}", out.display()))?;
-    let mut config = ready.config.clone();
-    config.policy.model = std::path::absolute(policy).unwrap_or_else(|_| policy.to_owned());
     // What `score --replay` needs beside the replies.
-    let lock = Lock { models: ready.models.identities(), ..Lock::new() };
-    write(&out.join("lock.toml"), lock.to_toml()?.as_bytes())?;
-    write(&out.join("run.toml"), config.to_toml().or_input()?.as_bytes())
+    write(&out.join("lock.toml"), ready.lock()?.to_toml()?.as_bytes())?;
+    write(&out.join("run.toml"), ready.config.to_toml().or_input()?.as_bytes())
 }
 
 /// Writes the result and the outputs.

@@ -197,10 +197,14 @@ fn named<'a>(
 fn effects(engine: &Engine, pack: &omni_pack::Task, settings: &Settings) -> Outcome<Effects> {
     let configured = |judge: &JudgeUse| {
         let plugin = engine.judge(&judge.component)?;
-        Ok::<_, Fault>(ConfiguredJudge {
-            plugin,
-            config: Value::Object(judge.config.clone()).to_string(),
-        })
+        let config = Value::Object(judge.config.clone()).to_string();
+        // A misspelt key would otherwise leave every comparison of the run without a verdict.
+        plugin.check(&config).or_input_at(format!(
+            "task `{}`: the configuration of its judge `{}` is refused",
+            pack.qualified(),
+            judge.component.qualified()
+        ))?;
+        Ok::<_, Fault>(ConfiguredJudge { plugin, config })
     };
     let chosen = match &settings.judge {
         Some(name) => {

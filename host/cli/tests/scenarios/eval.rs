@@ -122,6 +122,10 @@ fn a_policy_is_measured_by_domain_category_set_and_turn() {
     assert_eq!(samples.lines().count(), 3 + 1 + 2 + 2 * (2 + 2));
     let resolved = std::fs::read_to_string(out.join("run.toml")).unwrap();
     assert!(resolved.contains("knowledge"), "{resolved}");
+    let lock = std::fs::read_to_string(out.join("lock.toml")).unwrap();
+    for used in ["\"model.safetensors\" = ", "\"math/math\" = ", "\"writing/judge-rubric\" = "] {
+        assert!(lock.contains(used), "no {used} in\n{lock}");
+    }
 
     // The record is not written over, and the numbers are the same again.
     eval(&file, &["--out", folder]).fails(2, &["already holds an evaluation", "--out"]);

@@ -7,7 +7,8 @@ use omni_record::{ReasonKind, Undefined};
 use super::plugin_handle;
 use crate::bindings::exports::omni::plugin::judge as wit;
 use crate::bindings::exports::omni::plugin::judge::GuestIndices;
-use crate::error::undefined;
+use crate::bindings::omni::plugin::types::Error as GuestError;
+use crate::error::{CallError, undefined};
 use crate::guest::{Call, Guest};
 use crate::limits::LoopLimits;
 use crate::model::{Answer, Model, Question};
@@ -40,6 +41,26 @@ pub(crate) struct Judged {
 }
 
 impl JudgePlugin {
+    /// Tries a configuration on no comparisons at all.
+    ///
+    /// # Errors
+    /// When the plugin calls its input, which is the configuration alone, invalid. Whatever else
+    /// it does without comparisons says nothing of what it does with some.
+    pub fn check(&self, config: &str) -> Result<(), CallError> {
+        let Shared { guest, indices } = &*self.shared;
+        let call = Call::new("decide", "", config.len() as u64);
+        let (indices, config) = (indices.clone(), config.to_owned());
+        let outcome = guest.call(guest.limits, call, move |store, instance| {
+            indices.load(&mut *store, instance)?.call_decide(store, &config, &[], &[], 0)
+        });
+        match outcome.result {
+            Ok(Err(GuestError::InvalidInput(_))) => {
+                guest.finish("decide", outcome.flatten()).map(|_| ())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Decides comparisons, asking the model what it must; one result for each, in order.
     ///
     /// When deciding them together faults, each is decided alone, so that one bad text does not
