@@ -93,18 +93,31 @@ impl Pairwise {
             let message = "`config.max_tokens`: an answer needs at least one token";
             return Err(Error::invalid_input(message));
         }
+        // One that is missing is wrong only where a comparison wants it.
+        for (key, text) in self.prompts().into_iter().filter(|(_, text)| !text.trim().is_empty()) {
+            prompt(key, text)?;
+        }
         Ok(())
     }
 
+    fn prompts(&self) -> [(&'static str, &str); 3] {
+        [
+            ("prompt", &self.prompt),
+            ("prompt_turns", &self.prompt_turns),
+            ("prompt_rubric", &self.prompt_rubric),
+        ]
+    }
+
     fn question(&self, comparison: &Comparison, seed: u32) -> Result<Question> {
+        let [single, turns, with_rubric] = self.prompts();
         let (key, text) = if rubric(comparison).is_some() {
-            ("prompt_rubric", &self.prompt_rubric)
+            with_rubric
         } else if is_single(comparison) {
-            ("prompt", &self.prompt)
+            single
         } else {
-            ("prompt_turns", &self.prompt_turns)
+            turns
         };
-        let prompt = Prompt::read(key, text, &KNOWN, &["first", "second"])?;
+        let prompt = prompt(key, text)?;
         let mut texts = vec![comparison.first.as_str(), comparison.second.as_str()];
         texts.extend(comparison.conversation.iter().map(|message| message.content.as_str()));
         texts.extend(comparison.rubric.as_deref());
@@ -120,6 +133,10 @@ impl Pairwise {
         ]);
         Ok(Question { messages, max_tokens: self.max_tokens, temperature: self.temperature })
     }
+}
+
+fn prompt<'a>(key: &str, text: &'a str) -> Result<Prompt<'a>> {
+    Prompt::read(key, text, &KNOWN, &["first", "second"])
 }
 
 /// What needs no model: equal texts are a tie, and nothing is worse than anything.

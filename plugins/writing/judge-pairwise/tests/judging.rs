@@ -184,6 +184,11 @@ fn settings_that_make_no_sense_are_errors() {
         let error = judge(over).decide(&[comparison("a", "b")], &[], 0).unwrap_err();
         assert!(error.message().contains(expected), "{error}");
     }
+    // A prompt that is there is read before there is anything to compare.
+    for key in ["prompt", "prompt_turns", "prompt_rubric"] {
+        let error = judge(json!({ key: "{{ first }}" })).decide(&[], &[], 0).unwrap_err();
+        assert!(error.message().contains(&format!("`config.{key}`: the prompt never")), "{error}");
+    }
     assert!(omni_sdk::config::read::<Pairwise>(r#"{"swop": true}"#).is_err());
     let judge = judge(json!({}));
     assert!(judge.decide(&[comparison("a", "b")], &[says("[[A]]"), says("[[A]]")], 0).is_err());
