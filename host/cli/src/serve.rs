@@ -118,6 +118,8 @@ struct Tasks {
     tasks: Vec<(Task, Vec<ComponentSpec>)>,
     /// A run's name for each task, or its qualified name.
     names: Vec<String>,
+    /// Questions that the judges' models take at a time.
+    asked_at_a_time: usize,
     /// What runs their plugins.
     _engine: Engine,
 }
@@ -147,7 +149,7 @@ impl Tasks {
             let components = task.components().to_vec();
             tasks.push((task, components));
         }
-        Ok(Self { tasks, names, _engine: engine })
+        Ok(Self { tasks, names, asked_at_a_time: 1, _engine: engine })
     }
 
     /// The entries of a run file, with its judges and their models.
@@ -179,19 +181,24 @@ impl Tasks {
         let asking = loaded.iter().filter(|(_, task, _)| task.has_judge());
         let models = asking.filter_map(|(entry, ..)| config.judge_model(entry));
         let models = Models::open(&config, models, &Arc::new(Ledger::in_memory()), file)?;
+        let asked_at_a_time = models.concurrency();
         let (mut tasks, mut names) = (Vec::new(), Vec::new());
         for (entry, mut task, components) in loaded {
             task.ask(models.of(&config, entry), entry.label());
             names.push(entry.label().to_owned());
             tasks.push((task, components));
         }
-        Ok(Self { tasks, names, _engine: engine })
+        Ok(Self { tasks, names, asked_at_a_time, _engine: engine })
     }
 }
 
 impl Scorer for Tasks {
     fn tasks(&self) -> &[String] {
         &self.names
+    }
+
+    fn at_a_time(&self) -> usize {
+        self.asked_at_a_time
     }
 
     fn find(&self, name: &str) -> Option<usize> {
