@@ -105,6 +105,7 @@ struct Reading<'a> {
     joined: Joined,
     report: Report,
     rows: Vec<Row>,
+    /// Those given away, with the last number behind each.
     ids: HashMap<String, u32>,
     /// Those of the first row, for messages.
     columns: Vec<String>,
@@ -131,12 +132,7 @@ impl Reading<'_> {
         }
         match row.map_err(Out::Misfit).and_then(|row| self.item(number, row)) {
             Ok(mut row) => {
-                let count = self.ids.entry(row.id.clone()).or_default();
-                *count += 1;
-                if *count > 1 {
-                    self.report.repeated_ids += 1;
-                    row.id = format!("{}#{count}", row.id);
-                }
+                row.id = self.unused(row.id);
                 self.rows.push(row);
             }
             Err(Out::Filtered(name)) => *self.report.filtered.entry(name).or_default() += 1,
@@ -149,6 +145,25 @@ impl Reading<'_> {
         Ok(())
     }
 
+    /// An id that no row has yet: the second of those that are equal gets `#2` behind it.
+    fn unused(&mut self, id: String) -> String {
+        let Some(mut count) = self.ids.get(&id).copied() else {
+            self.ids.insert(id.clone(), 1);
+            return id;
+        };
+        let unused = loop {
+            count += 1;
+            let next = format!("{id}#{count}");
+            if !self.ids.contains_key(&next) {
+                break next;
+            }
+        };
+        self.report.repeated_ids += 1;
+        self.ids.insert(id, count);
+        self.ids.insert(unused.clone(), 1);
+        unused
+    }
+
     fn item(&self, number: usize, raw: Raw) -> Result<Row, Out> {
         for filter in &self.plan.filters {
             if !filter.keeps_raw(&raw).map_err(Out::Misfit)? {
@@ -156,12 +171,17 @@ impl Reading<'_> {
             }
         }
         let template = self.context.template;
-        let (row, turns) = match &self.plan.columns {
+        let short = |turns: usize| match self.plan.max_turns.filter(|max| turns > *max) {
+            Some(max) => Err(Out::Filtered(format!("more than {max} turns"))),
+            None => Ok(()),
+        };
+        let row = match &self.plan.columns {
             Some(columns) => {
+                // Too long a talk is left out on purpose, whatever else may be wrong with it.
+                short(columns.turns(&raw).map_err(Out::Misfit)?)?;
                 let mut mapped = columns.map(&raw).map_err(Out::Misfit)?;
                 self.add_references(&raw, &mut mapped).map_err(Out::Misfit)?;
-                let turns = mapped.turns;
-                (finished(mapped, raw, number, template).map_err(Out::Misfit)?, turns)
+                finished(mapped, raw, number, template).map_err(Out::Misfit)?
             }
             None => {
                 let row = omni_pack::rows::from_value(Value::Object(raw), number, template)
@@ -171,17 +191,14 @@ impl Reading<'_> {
                             if help.is_empty() { String::new() } else { format!("\n  {help}") };
                         Out::Misfit(format!("{error}{help}"))
                     })?;
-                let turns = row.messages.iter().filter(|message| message.role != "system").count();
-                (row, turns)
+                short(row.messages.iter().filter(|message| message.role != "system").count())?;
+                row
             }
         };
         for filter in &self.plan.filters {
             if !filter.keeps(&row) {
                 return Err(Out::Filtered(filter.name.clone()));
             }
-        }
-        if let Some(max) = self.plan.max_turns.filter(|max| turns > *max) {
-            return Err(Out::Filtered(format!("more than {max} turns")));
         }
         if let Some(max) = self.plan.max_tokens {
             let prompt = filter::prompt(&row);

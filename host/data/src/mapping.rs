@@ -178,6 +178,7 @@ pub(crate) struct Columns {
     data: Option<Expression>,
     fields: Vec<(Vec<String>, Expression)>,
     system: Option<String>,
+    system_beside: bool,
     last_message: LastMessage,
 }
 
@@ -186,8 +187,6 @@ pub(crate) struct Columns {
 pub(crate) struct Mapped {
     pub(crate) id: Option<String>,
     pub(crate) messages: Vec<RowMessage>,
-    /// Messages of user and assistant, an answer that became the reference among them.
-    pub(crate) turns: usize,
     pub(crate) reference: Option<String>,
     pub(crate) data: Map<String, Value>,
 }
@@ -248,6 +247,7 @@ impl Columns {
             data: expression("data")?,
             fields,
             system: settings.system.clone().filter(|system| !system.is_empty()),
+            system_beside: settings.system_beside.unwrap_or_default(),
             last_message: settings.last_message.unwrap_or_default(),
         }))
     }
@@ -258,17 +258,25 @@ impl Columns {
         parts.into_iter().flatten().chain(self.fields.iter().map(|(_, field)| field))
     }
 
+    /// The messages of user and assistant that a row has, an answer at their end among them.
+    pub(crate) fn turns(&self, row: &Raw) -> Result<usize, String> {
+        Ok(self.messages(row)?.iter().filter(|message| message.role != "system").count())
+    }
+
+    fn messages(&self, row: &Raw) -> Result<Vec<RowMessage>, String> {
+        match value("prompt", self.prompt.as_ref(), row)? {
+            None => Ok(Vec::new()),
+            Some(prompt) => conversation(&prompt),
+        }
+    }
+
     /// A row's parts, or why it does not fit.
     pub(crate) fn map(&self, row: &Raw) -> Result<Mapped, String> {
         let id = match value("id", self.id.as_ref(), row)? {
             None => None,
             Some(id) => Some(text(&id).map_err(|error| format!("`id` {error}"))?),
         };
-        let mut messages = match value("prompt", self.prompt.as_ref(), row)? {
-            None => Vec::new(),
-            Some(prompt) => conversation(&prompt)?,
-        };
-        let turns = messages.iter().filter(|message| message.role != "system").count();
+        let mut messages = self.messages(row)?;
         let mut reference = match value("reference", self.reference.as_ref(), row)? {
             None => None,
             Some(found) => {
@@ -300,11 +308,17 @@ impl Columns {
         if self.prompt.is_some() && !messages.iter().any(|message| message.role == "user") {
             return Err("`prompt` has no message of the user's".to_owned());
         }
-        if let Some(system) = &self.system
-            && !messages.is_empty()
-            && messages.iter().all(|message| message.role != "system")
-        {
-            messages.insert(0, RowMessage { role: "system".to_owned(), content: system.clone() });
+        if let Some(system) = self.system.as_ref().filter(|_| !messages.is_empty()) {
+            match messages.iter_mut().find(|message| message.role == "system") {
+                None => {
+                    let content = system.clone();
+                    messages.insert(0, RowMessage { role: "system".to_owned(), content });
+                }
+                Some(own) if self.system_beside => {
+                    own.content = format!("{}\n\n{system}", own.content.trim_end());
+                }
+                Some(_) => {}
+            }
         }
         let mut data = match value("data", self.data.as_ref(), row)? {
             None => Map::new(),
@@ -317,7 +331,7 @@ impl Columns {
                 put(&mut data, path, found).map_err(|error| format!("`{}`: {error}", key()))?;
             }
         }
-        Ok(Mapped { id, messages, turns, reference, data })
+        Ok(Mapped { id, messages, reference, data })
     }
 }
 

@@ -37,9 +37,7 @@ impl Plan {
         let filters = filters?;
         let join = match (&settings.join, settings.references.is_empty()) {
             (_, true) => None,
-            (Some(join), false) => {
-                Some((Expression::read("join.key", &join.key.clone().into())?, join.clone()))
-            }
+            (Some(join), false) => Some((Expression::read("join.key", &join.key)?, join.clone())),
             (None, false) => {
                 let message = "wants `join = { key = \"…\", value = \"…\" }`, which says how its \
                                rows are found";

@@ -34,6 +34,8 @@ pub struct Settings {
     pub columns: Map<String, Value>,
     /// A system message for rows that have none.
     pub system: Option<String>,
+    /// A row that has a system message gets `system` behind it.
+    pub system_beside: Option<bool>,
     /// What becomes of an assistant's message that a row's messages end with.
     pub last_message: Option<LastMessage>,
     /// Files with the answers of other models, by the names under which they are kept.
@@ -89,8 +91,8 @@ pub enum LastMessage {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Join {
-    /// The column, of both files, that must be equal.
-    pub key: String,
+    /// The column, of both files, that must be equal; of a list, the first that a file has.
+    pub key: Value,
     /// The answer in the other file: a text, or a list of texts by turn.
     pub value: Value,
 }
@@ -165,6 +167,7 @@ impl Settings {
         over(&mut all.format, own.format);
         over(&mut all.rows, own.rows);
         over(&mut all.system, own.system);
+        over(&mut all.system_beside, own.system_beside);
         over(&mut all.last_message, own.last_message);
         over(&mut all.join, own.join);
         over(&mut all.max_tokens, own.max_tokens);

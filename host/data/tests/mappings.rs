@@ -175,9 +175,11 @@ fn sharegpt_of_two_turns() {
     let all = mapped("creative-writing-sharegpt", &rows, json!({}));
     let kept: Vec<_> = all.rows.iter().map(|it| (prompt(it), it.reference.as_deref())).collect();
     assert_eq!(kept, [("A poem?", Some("Roses.")), ("A tale?", Some("Once."))], "{}", all.report);
-    assert_eq!(all.rows[0].messages[0].content, "You write.");
-    assert_eq!(all.report.filtered, BTreeMap::from([("more than 2 turns".to_owned(), 1)]));
-    assert_eq!(all.report.misfit_rows(), 6);
+    let system: Vec<_> = all.rows.iter().map(|it| it.messages[0].content.as_str()).collect();
+    let own = system[0].strip_prefix("You write.\n\n");
+    assert_eq!(own, Some(system[1]), "its own words, and the form that is asked of all");
+    assert_eq!(all.report.filtered, BTreeMap::from([("more than 2 turns".to_owned(), 2)]));
+    assert_eq!(all.report.misfit_rows(), 5);
 }
 
 #[test]
@@ -256,7 +258,7 @@ fn code_benchmarks() {
         "libs": "['numpy', 'random']"}),
     );
     assert_eq!(row.data["libs"], json!(["numpy", "random"]));
-    assert!(row.data["functional"].as_str().unwrap().starts_with("class TestCases"));
+    assert_eq!(row.data["functional"], "class TestCases(unittest.TestCase): pass", "as it is");
     let row = one(
         "acecode",
         json!({"id": "oss_1", "source": "oss", "question": "q",
@@ -268,9 +270,13 @@ fn code_benchmarks() {
         json!({"id": "x", "source": "KodCode", "difficulty": "0.8", "prompt": "p",
         "messages": "[{\"role\": \"user\", \"content\": \"p\"}]", "ground_truth": "[]",
         "case_type": "pytest", "test_case_function": " ", "tag": "KodCode",
-        "test_cases": "[{\"assert_code\": \"def test_a():\\n    assert f() == 1\"}]"}),
+        "test_cases": json!([{"assert_code": "def test_a(): f(1)"},
+            {"assert_code": "def test_a(): f(2)"}]).to_string()}),
     );
-    assert!(row.data["functional"].as_str().unwrap().starts_with("def test_a()"));
+    let tests = row.data["functional"].as_str().unwrap();
+    let tests = tests.split_once("del globals()[name]\n").unwrap().1;
+    let each = "\ndef test_a(): f(1)\n_call_tests()\ndef test_a(): f(2)\n_call_tests()\n";
+    assert_eq!(tests, each, "each is called before the next takes its name");
     let lcb = |date: &str, starter: &str| {
         json!({"question_id": "abc", "question_content": "Add.", "starter_code": starter,
             "contest_date": date, "difficulty": "easy", "platform": "atcoder", "metadata": "{}",
@@ -310,6 +316,10 @@ fn mt_bench_with_answers_by_turn() {
     let both = of(json!({"gpt-4": first, "other": second})).unwrap();
     assert_eq!(both.rows.len(), 1);
     assert_eq!(both.report.misfits["the references `other` have no row for it"].rows, 1);
+    let hub = json!({"prompt_id": 81, "category": "writing", "prompt": ["Write.", "Shorter."]});
+    let hub = lines(folder.path(), "hub.jsonl", &[hub]);
+    let all = loaded(json!({"file": hub, "mapping": "mt-bench", "references": {"gpt-4": first}}));
+    assert_eq!(all.unwrap().rows[0].data["references"], json!({"gpt-4": ["a", "a!"]}));
     let error = of(json!({"gpt-4": file})).unwrap_err().to_string();
     assert!(error.contains("row 1") && error.contains("no column `choices`"), "{error}");
 }
@@ -433,9 +443,10 @@ fn splits_are_carved_and_what_they_share_is_said() {
 fn ids_that_repeat_are_told_apart_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let row = |id: &str| json!({"id": id, "prompt": id});
-    let file = lines(folder.path(), "r.jsonl", &[row("a"), row("a"), row("b")]);
+    let ids = ["a", "a", "b", "a#2", "a", "a#2"].map(row);
+    let file = lines(folder.path(), "r.jsonl", &ids);
     let all = loaded(json!({"file": file})).unwrap();
     let ids: Vec<&str> = all.rows.iter().map(|row| row.id.as_str()).collect();
-    assert_eq!(ids, ["a", "a#2", "b"]);
-    assert!(all.report.to_string().ends_with("; 1 repeat an id"), "{}", all.report);
+    assert_eq!(ids, ["a", "a#2", "b", "a#2#2", "a#3", "a#2#3"]);
+    assert!(all.report.to_string().ends_with("; 4 repeat an id"), "{}", all.report);
 }
