@@ -202,26 +202,29 @@ impl Shared {
         let response = request.body(body).send().await.map_err(|error| self.lost(error))?;
         let status = response.status();
         let retry_after = asked_wait(response.headers());
-        let bytes = self.read(response).await?;
+        let prompt = Spent { prompt_tokens: sent.div_ceil(BYTES_PER_TOKEN), completion_tokens: 0 };
+        // An endpoint that began to reply has read the question.
+        let bytes = self.read(response).await.map_err(|it| Missed { spent: prompt, ..it })?;
         let key = self.settings.key.as_ref();
         if status != StatusCode::OK {
             return Err(rejected(status, retry_after, &bytes, key));
         }
         let (answer, counted) = wire::read(&bytes, key);
         let spent = counted.unwrap_or_else(|| Spent {
-            prompt_tokens: sent.div_ceil(BYTES_PER_TOKEN),
             completion_tokens: match &answer {
                 Ok(text) => (text.len() as u64).div_ceil(BYTES_PER_TOKEN),
                 Err(_) => 0,
             },
+            ..prompt
         });
         match answer {
             Ok(text) => Ok((text, spent)),
             Err(failure) => {
-                let passing = matches!(
-                    failure.kind,
-                    FailureKind::Server | FailureKind::Malformed | FailureKind::Empty
-                );
+                let passing = match failure.kind {
+                    FailureKind::Server | FailureKind::Malformed => true,
+                    FailureKind::Empty => !wire::is_cut(&bytes),
+                    _ => false,
+                };
                 Err(Missed { failure, passing, retry_after, spent })
             }
         }

@@ -143,6 +143,12 @@ fn clean(text: String, key: Option<&Key>) -> String {
     }
 }
 
+/// Whether a reply was cut by its length; another one would be too.
+pub(super) fn is_cut(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(bytes)
+        .is_ok_and(|reply| reply["choices"][0]["finish_reason"] == "length")
+}
+
 /// The beginning of what an endpoint said, on one line and without the key.
 fn quoted(bytes: &[u8], key: Option<&Key>) -> String {
     // Before the cut, which may go through the key.

@@ -75,11 +75,13 @@ fn failures_that_stay_are_not_tried_again() {
     let refusal = r#"{"choices": [{"message": {"content": null, "refusal": "I won't."}}]}"#;
     let filtered =
         r#"{"choices": [{"message": {"content": "x"}, "finish_reason": "content_filter"}]}"#;
+    let spent = r#"{"choices": [{"message": {"content": ""}, "finish_reason": "length"}]}"#;
     let quota = r#"{"error": {"code": "insufficient_quota", "message": "pay"}}"#;
     for (act, kind, word) in [
         (respond(200, refusal), FailureKind::Refused, "I won't."),
         (respond(200, filtered), FailureKind::Refused, "filter"),
         (respond(400, r#"{"error": {"message": "too long"}}"#), FailureKind::Rejected, "too long"),
+        (respond(200, spent), FailureKind::Empty, "max_tokens"),
         (respond(401, "no"), FailureKind::Rejected, "401"),
         (respond(404, ""), FailureKind::Rejected, "404"),
         (respond(429, quota), FailureKind::RateLimited, "pay"),
@@ -100,6 +102,14 @@ fn failures_that_stay_are_not_tried_again() {
 fn an_enormous_reply_is_not_read_to_its_end() {
     let (failure, requests) = fails_with(Act::Flood, |s| s.max_reply_bytes = 1 << 20);
     assert_eq!((failure.kind, requests), (FailureKind::TooLarge, 1), "{failure}");
+    // Its beginning was paid for.
+    let server = Server::always(Act::Flood);
+    let mut settings = endpoint(&server.url());
+    settings.max_reply_bytes = 1 << 20;
+    let asked = model(settings, &memory());
+    assert_eq!(ask(&asked, "?").unwrap_err().kind, FailureKind::TooLarge);
+    let sent = server.requests()[0].body.to_string().len() as u64;
+    assert_eq!(asked.tally().spent.prompt_tokens, sent.div_ceil(4));
     // One that says its length is not read at all.
     let long = b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n".to_vec();
     let (failure, requests) = fails(Act::Raw(long));
