@@ -10,6 +10,7 @@ import sys
 import types
 from traceback import TracebackException
 
+import clocks
 import sealing
 
 OUTPUT_BYTES = 1 << 20
@@ -102,6 +103,7 @@ def run(source, stdin="", seed=0, output_bytes=OUTPUT_BYTES):
     sealing.standard_streams(source_in, out, err)
     random.seed(seed)
     sealing.unseeded(seed)
+    clocks.reset()
     sys.setrecursionlimit(RECURSION)
     sys.argv = ["program.py"]
     main = types.ModuleType("__main__")

@@ -16,6 +16,7 @@ import pkgutil
 import random
 import sys
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import clocks
 
@@ -194,15 +195,15 @@ def _os_fstat(fd, /):
 
 
 _OS = (
-    "abort access chdir chmod chown close closerange copy_file_range cpu_count dup dup2 execv execve"
+    "abort access chdir chmod chown close closerange copy_file_range dup dup2 execv execve"
     " fchdir fchmod fchmodat fchown fdatasync fdopen fork forkpty fpathconf fstatvfs fsync ftruncate"
-    " futimens get_terminal_size getcwd getcwdb getentropy getgroups getlogin getpid getppid"
-    " getrandom getrusage isatty kill lchmod lchown link listdir lockf lseek lstat major makedev"
+    " futimens get_terminal_size getgroups getlogin getpid getppid"
+    " getrusage isatty kill lchmod lchown link listdir lockf lseek lstat major makedev"
     " minor mkdir mkfifo mknod open openpty pathconf pipe pipe2 popen posix_fadvise posix_fallocate"
     " posix_spawn pread preadv putenv pwrite pwritev readlink readv remove rename replace rmdir"
     " scandir sched_yield sendfile set_blocking get_blocking set_inheritable get_inheritable setsid"
     " stat statvfs symlink sync sysconf system tcgetpgrp times truncate ttyname umask uname unlink"
-    " unsetenv urandom utime utimensat wait waitpid writev"
+    " unsetenv utime utimensat wait waitpid writev"
 ).split()
 
 
@@ -218,6 +219,9 @@ def _seal_files(replace):
         replace(module, "fstat", _os_fstat)
         replace(module, "_exit", _hard_exit)
         replace(module, "isatty", _no)
+        replace(module, "getcwd", _root)
+        replace(module, "getcwdb", _root_bytes)
+        replace(module, "cpu_count", _one)
     for module in (builtins, io, sys.modules["_io"]):
         replace(module, "open", _open)
         replace(module, "open_code", _denied("open_code"))
@@ -238,6 +242,18 @@ def _no(*_args):
     return False
 
 
+def _root():
+    return "/"
+
+
+def _root_bytes():
+    return b"/"
+
+
+def _one():
+    return 1
+
+
 # Randomness.
 
 _unseeded = [0]
@@ -253,7 +269,17 @@ def _next_seed():
     return _unseeded[0] >> 16
 
 
+def _random_bytes(size, /, _flags=0):
+    if size < 0:
+        raise ValueError("negative argument not allowed")
+    words = [(_next_seed() >> 16).to_bytes(4, "little") for _ in range((size + 3) // 4)]
+    return b"".join(words)[:size]
+
+
 def _seal_randomness(replace):
+    for module in (os, sys.modules.get("posix") or os):
+        for name in ("urandom", "getrandom", "getentropy"):
+            replace(module, name, _random_bytes)
     class_ = random.Random
     seed_with = class_.seed
     native_new = sys.modules["_random"].Random.__new__
@@ -267,7 +293,6 @@ def _seal_randomness(replace):
     class_.__new__ = __new__
     class_.seed = seed
     random.seed = random._inst.seed
-    random.SystemRandom = _denied("random.SystemRandom")
 
 
 # Threads: there is one. A started thread runs to its end at once, which is
@@ -292,6 +317,19 @@ def _seal_threads():
     threading.Thread.join = join
     threading.Thread.is_alive = lambda self: False
     threading.stack_size = lambda size=0, /: 0
+
+    def submit(self, function, /, *arguments, **named):
+        if self._shutdown:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        future = Future()
+        future.set_running_or_notify_cancel()
+        try:
+            future.set_result(function(*arguments, **named))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+    ThreadPoolExecutor.submit = submit
 
 
 # Imports: what was not loaded by now does not exist.
