@@ -9,8 +9,8 @@
 //! the program's reach.
 //!
 //! A program that raises or is stopped scores 0; an interpreter that could not
-//! be had makes the components undefined, and tests that need what the sandbox lacks are
-//! unsupported.
+//! be had, or tests that never use the program, make the components undefined, and
+//! tests that need what the sandbox lacks are unsupported.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "tests"))]
 
@@ -129,8 +129,9 @@ impl Rollout<'_> {
     }
 
     fn score(&self, cases: &Cases, item: &str) -> Result<Vec<Component>> {
-        if let Some(reason) = &self.fault {
-            let undefined = |name: &str| Component::undefined(name, reason.as_str());
+        let unused = self.plan.unused().then_some("the tests never use the program");
+        if let Some(reason) = self.fault.as_deref().or(unused) {
+            let undefined = |name: &str| Component::undefined(name, reason);
             return Ok(vec![undefined("accuracy"), undefined("tests_passed")]);
         }
         let passed = self.plan.passed();

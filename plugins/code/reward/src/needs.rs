@@ -7,7 +7,7 @@ use crate::forms::{Form, Row};
 /// The standard modules that the interpreter has and that work without files, processes and
 /// networks, but for those that begin with an underscore.
 const MODULES: &str = "\
-    abc annotationlib argparse array ast asyncio atexit base64 binascii bisect builtins calendar \
+    abc annotationlib argparse array ast atexit base64 binascii bisect builtins calendar \
     cmath cmd code codecs codeop collections colorsys compression concurrent configparser \
     contextlib contextvars copy copyreg csv dataclasses datetime decimal difflib dis doctest email \
     encodings enum errno fnmatch fractions functools gc getopt gettext graphlib gzip hashlib heapq \

@@ -119,6 +119,11 @@ impl<'a> Plan<'a> {
         }
         Ok(passed)
     }
+
+    /// Whether the tests passed without the program being asked for anything.
+    pub(crate) fn unused(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Replay(replay) if replay.unused()))
+    }
 }
 
 /// A program on one standard input after the other, in rounds of 1, 2, 4, … of them.

@@ -19,6 +19,8 @@ use crate::wire::{harnessed, marked};
 const EXCHANGES: usize = 12;
 /// Around the number of an operation whose result is an argument.
 const REFERENCE: (char, char) = ('\u{1}', '\u{2}');
+/// An operation that needs nothing of the program but that it has run.
+const LOADED: &str = "'len',(),(),{}";
 
 /// Where the tests of one rollout stand.
 pub(crate) struct Replay<'a> {
@@ -44,6 +46,10 @@ enum Stage {
     Operate,
     /// Both together.
     Share,
+    /// The tests passed without the program, which is to run once.
+    Load,
+    /// The tests never use the program.
+    Unused,
     /// So many tests passed.
     Passed(usize),
     /// The tests cannot be run.
@@ -98,10 +104,9 @@ impl<'a> Replay<'a> {
             Stage::Operate => {
                 let written: Vec<String> =
                     self.operations.iter().map(|it| with_references(it)).collect();
-                let mut pieces = vec!["operations", &self.theirs, &self.source];
-                pieces.extend(written.iter().map(String::as_str));
-                Some(harnessed(&pieces, self.seed))
+                Some(self.operating(written.iter().map(String::as_str)))
             }
+            Stage::Load => Some(self.operating([LOADED])),
             Stage::Share => {
                 let tests = code.others.iter().chain([&code.setup]);
                 let mut modules: Vec<String> = tests.flat_map(|it| imported(it)).collect();
@@ -120,8 +125,15 @@ impl<'a> Replay<'a> {
                 pieces.extend(code.others.iter().map(String::as_str));
                 Some(harnessed(&pieces, self.seed))
             }
-            Stage::Passed(_) | Stage::Broken(_) => None,
+            Stage::Unused | Stage::Passed(_) | Stage::Broken(_) => None,
         }
+    }
+
+    /// The program that runs the one under test, and then these operations.
+    fn operating<'s>(&'s self, operations: impl IntoIterator<Item = &'s str>) -> Program {
+        let mut pieces = vec!["operations", &self.theirs, &self.source];
+        pieces.extend(operations);
+        harnessed(&pieces, self.seed)
     }
 
     /// The name under test, without which the program's own definitions go before the preamble's.
@@ -137,6 +149,8 @@ impl<'a> Replay<'a> {
         self.stage = match &self.stage {
             Stage::Test => self.tested(run),
             Stage::Operate => self.operated(run),
+            Stage::Load if self.results(run, 1).is_some() => Stage::Unused,
+            Stage::Load => Stage::Passed(0),
             Stage::Share => {
                 let mut lines = marked(run, &self.theirs);
                 match (lines.next(), lines.next()) {
@@ -155,6 +169,11 @@ impl<'a> Replay<'a> {
             Stage::Broken(why) => Err(why),
             _ => Ok(0),
         }
+    }
+
+    /// Whether the tests say nothing about the program, which itself runs.
+    pub(crate) fn unused(&self) -> bool {
+        self.stage == Stage::Unused
     }
 
     fn verdict(&self, verdict: &str) -> Stage {
@@ -177,7 +196,17 @@ impl<'a> Replay<'a> {
             };
         };
         match word {
-            "verdict" => self.verdict(rest),
+            "verdict" => match self.verdict(rest) {
+                // Calls beside these tests do use the program.
+                Stage::Passed(count)
+                    if count == self.code.others.len()
+                        && self.operations.is_empty()
+                        && self.code.calls.is_empty() =>
+                {
+                    Stage::Load
+                }
+                verdict => verdict,
+            },
             "broken" => Stage::Broken(format!("the tests are no Python: {rest}")),
             "ask" => {
                 let kept = rest.parse().unwrap_or(0);
@@ -197,7 +226,18 @@ impl<'a> Replay<'a> {
     }
 
     fn operated(&mut self, run: &Execution) -> Stage {
-        let mut results: Vec<Option<String>> = vec![None; self.operations.len()];
+        match self.results(run, self.operations.len()) {
+            Some(results) => {
+                self.results = results;
+                Stage::Test
+            }
+            None => Stage::Passed(0),
+        }
+    }
+
+    /// What came of so many operations, if something came of each.
+    fn results(&self, run: &Execution, count: usize) -> Option<Vec<String>> {
+        let mut results: Vec<Option<String>> = vec![None; count];
         for line in marked(run, &self.theirs) {
             let Some((index, text)) = line.split_once(' ') else { continue };
             let Some(slot) = index.parse().ok().and_then(|it: usize| results.get_mut(it)) else {
@@ -206,13 +246,7 @@ impl<'a> Replay<'a> {
             // Said twice, it is not the harness alone that speaks.
             *slot = result(text).filter(|_| slot.is_none());
         }
-        match results.into_iter().collect() {
-            Some(results) => {
-                self.results = results;
-                Stage::Test
-            }
-            None => Stage::Passed(0),
-        }
+        results.into_iter().collect()
     }
 }
 

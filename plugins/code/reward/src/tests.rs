@@ -248,6 +248,32 @@ fn tests_that_cannot_be_taken_out_share_the_instance() {
 }
 
 #[test]
+fn tests_that_never_use_the_program_say_nothing_about_it() {
+    let item = item(json!({"functional": "x = 1\nfor i in range(3):\n    assert x\n"}));
+    let texts = ["<answer>def f(x): return x</answer>", "<answer>1 / 0</answer>", ""];
+    let first = ask(&item, &texts);
+    let verdict = |given: &str| printed(&format!("\n{} verdict {given}\n", mark(&first[0])));
+    let mut replies = vec![verdict("1"), verdict("1")];
+    let second = continued(&item, &texts, &replies);
+    assert_eq!(pieces(&second[0])[2], "def f(x): return x\n", "the program itself is run");
+    replies.push(printed(&format!("\n{} 0 ('v',0,{{}})\n", mark(&second[0]))));
+    replies.push(ended(Status::Raised("ZeroDivisionError".to_owned()), ""));
+    let found = scores(&item, &texts, &replies);
+    let Value::Undefined(reason) = &found[0][0] else { panic!("{found:?}") };
+    assert!(reason.contains("never use the program"), "{reason:?}");
+    assert_eq!(found[1..], [both(0.0, 0.0), both(0.0, 0.0)]);
+    assert_eq!(scores(&item, &texts, &[verdict("0"), verdict("0")])[0], both(0.0, 0.0));
+
+    // Beside a call of the program such a test is one that passes.
+    let item = self::item(json!({"assertions": ["assert f(1) == 1", "x = 1\nassert x"]}));
+    let programs = ask(&item, &texts[..1]);
+    assert_eq!(programs.len(), 2);
+    let came = printed(&format!("\n{} 0 1\n", mark(&programs[0])));
+    let passed = printed(&format!("\n{} verdict 1\n", mark(&programs[1])));
+    assert_eq!(scores(&item, &texts[..1], &[came, passed]), [both(1.0, 2.0)]);
+}
+
+#[test]
 fn broken_tests_are_nobody_s_zero() {
     let item = item(json!({"functional": "def check(f):\n    for\n", "entry_point": "g"}));
     let text = "<answer>def g(x): return x</answer>";
