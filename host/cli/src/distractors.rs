@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use omni_data::Settings;
 use omni_data::distractors::{Pool, Wanted};
-use omni_judge::{JudgeModel, Ledger, Question};
+use omni_judge::{FailureKind, JudgeModel, Ledger, Question};
 use omni_pack::Row;
 use omni_record::Message;
 use omni_train::RunConfig;
@@ -27,6 +27,9 @@ const REPLY_TOKENS: u32 = 2048;
 
 /// How freely a model invents; checking is done at zero.
 const TEMPERATURE: f32 = 0.8;
+
+/// So many rows in a row that the model was away for end the command.
+const AWAY: usize = 16;
 
 /// Makes the distractors.
 pub(crate) fn run(arguments: &Distractors) -> Outcome<()> {
@@ -54,15 +57,7 @@ pub(crate) fn run(arguments: &Distractors) -> Outcome<()> {
         None => choose(arguments, &rows, &left, &mut output, &mut tally)?,
     }
     tally.say(arguments.count);
-    if tally.failed > 0 {
-        return Err(Fault::run(format!(
-            "{} rows were not made, since the model failed ({}); run the same command again to \
-             make them",
-            tally.failed,
-            counts(&tally.failures)
-        )));
-    }
-    Ok(())
+    tally.verdict(arguments)
 }
 
 /// The dataset's rows.
@@ -96,12 +91,15 @@ fn choose(
     output: &mut Output,
     tally: &mut Tally,
 ) -> Outcome<()> {
-    let pool = Pool::new(rows, &arguments.category);
+    let pool = Pool::new(rows, &arguments.category).or_input()?;
     console::say(format!(
         "no model: wrong answers come from the answers of the same `{}`, of which there are {}",
         arguments.category,
         pool.categories()
     ));
+    if pool.without() > 0 {
+        console::say(format!("{} rows have no such part, and are one category", pool.without()));
+    }
     for row in left {
         if row.reference.is_none() {
             tally.without_answer += 1;
@@ -109,8 +107,9 @@ fn choose(
         }
         let kept = kept(arguments, row);
         let made = pool.choose(row, &kept, arguments.count, u64::from(arguments.seed));
-        tally.made(made.len(), arguments.count);
-        output.write(row, &made)?;
+        if tally.made(row, made.len(), arguments.count) {
+            output.write(row, &made)?;
+        }
     }
     output.flush()
 }
@@ -128,6 +127,7 @@ fn ask(
         return Err(Fault::run(format!("the model `{name}` was not opened")));
     };
     let bar = console::bar(left.len() as u64, "rows");
+    let mut away = 0;
     for window in left.chunks(model.concurrency().max(1)) {
         let mut open: Vec<(&Row, Option<Wanted>)> = window
             .iter()
@@ -135,23 +135,27 @@ fn ask(
             .collect();
         let failed = converse(model, &mut open, tally)?;
         for (index, (row, wanted)) in open.iter().enumerate() {
-            match wanted {
-                None => tally.without_answer += 1,
+            match (wanted, failed.get(&index)) {
+                (None, _) => tally.without_answer += 1,
                 // What the model failed at is not written, and made when the command is run again.
-                Some(_) if failed.contains(&index) => tally.failed += 1,
-                Some(wanted) => {
+                (Some(_), Some(kind)) => {
+                    tally.failed += 1;
+                    away = if is_away(*kind) { away + 1 } else { 0 };
+                }
+                (Some(wanted), None) => {
+                    away = 0;
                     for (reason, count) in wanted.refused() {
                         *tally.refused.entry((*reason).to_owned()).or_default() += count;
                     }
-                    tally.made(wanted.distractors().len(), arguments.count);
-                    output.write(row, wanted.distractors())?;
+                    if tally.made(row, wanted.distractors().len(), arguments.count) {
+                        output.write(row, wanted.distractors())?;
+                    }
                 }
             }
             bar.inc(1);
         }
         output.flush()?;
-        if failed.len() == open.len() {
-            // Nothing came of it: the model is away, or its budget is spent.
+        if away >= AWAY {
             tally.failed += left.len() - bar.position() as usize;
             break;
         }
@@ -161,18 +165,32 @@ fn ask(
     Ok(())
 }
 
+/// Whether a failure is the model's, so that another row would fail too; otherwise it is the row's.
+fn is_away(kind: FailureKind) -> bool {
+    matches!(
+        kind,
+        FailureKind::Budget
+            | FailureKind::Connection
+            | FailureKind::Timeout
+            | FailureKind::RateLimited
+            | FailureKind::Server
+            | FailureKind::Local
+            | FailureKind::NotKept
+    )
+}
+
 /// Asks until no row of a window has a question left; the positions of those that failed.
 fn converse(
     model: &Arc<JudgeModel>,
     open: &mut [(&Row, Option<Wanted>)],
     tally: &mut Tally,
-) -> Outcome<Vec<usize>> {
-    let mut failed = Vec::new();
+) -> Outcome<BTreeMap<usize, FailureKind>> {
+    let mut failed = BTreeMap::new();
     loop {
         let mut asked = Vec::new();
         let mut questions = Vec::new();
         for (index, (_, wanted)) in open.iter().enumerate() {
-            let Some(wanted) = wanted.as_ref().filter(|_| !failed.contains(&index)) else {
+            let Some(wanted) = wanted.as_ref().filter(|_| !failed.contains_key(&index)) else {
                 continue;
             };
             if let Some(messages) = wanted.question().map_err(Fault::run)? {
@@ -197,7 +215,7 @@ fn converse(
                         console::say(console::printable(&failure.to_string()));
                     }
                     *tally.failures.entry(failure.kind.to_string()).or_default() += 1;
-                    failed.push(index);
+                    failed.insert(index, failure.kind);
                 }
                 (Ok(_), None) => {}
             }
@@ -233,18 +251,24 @@ fn model(arguments: &Distractors, run: &Path) -> Outcome<(Models, String)> {
         )));
     }
     // Replies that were paid for are kept beside the output until this is done with.
-    let replies = arguments.output.with_extension("replies.jsonl");
-    let ledger = Arc::new(Ledger::recording(&replies).or_input()?);
+    let ledger = Arc::new(Ledger::recording(&replies(arguments)).or_input()?);
     let models = Models::open(&config, std::iter::once(name.as_str()), &ledger, run)?;
     Ok((models, name))
+}
+
+/// Where the model's replies are kept.
+fn replies(arguments: &Distractors) -> PathBuf {
+    arguments.output.with_extension("replies.jsonl")
 }
 
 /// What came of it.
 #[derive(Default)]
 struct Tally {
     rows: usize,
-    short: usize,
-    none: usize,
+    /// Ids of rows with fewer than were wanted.
+    short: Vec<String>,
+    /// Ids of rows with none, which are not written.
+    none: Vec<String>,
     without_answer: usize,
     failed: usize,
     failures: BTreeMap<String, usize>,
@@ -252,19 +276,55 @@ struct Tally {
 }
 
 impl Tally {
-    fn made(&mut self, made: usize, count: usize) {
+    /// Counts what came of a row; whether it is to be written.
+    fn made(&mut self, row: &Row, made: usize, count: usize) -> bool {
+        if made == 0 {
+            self.none.push(row.id.clone());
+            return false;
+        }
         self.rows += 1;
-        self.short += usize::from(made > 0 && made < count);
-        self.none += usize::from(made == 0);
+        if made < count {
+            self.short.push(row.id.clone());
+        }
+        true
+    }
+
+    /// An error where rows are missing.
+    fn verdict(&self, arguments: &Distractors) -> Outcome<()> {
+        let mut parts = Vec::new();
+        if self.failed > 0 {
+            parts.push(format!(
+                "{} rows were not made, since the model failed ({}); run the same command again \
+                 to make them",
+                self.failed,
+                counts(&self.failures)
+            ));
+        }
+        if !self.none.is_empty() {
+            let help = match arguments.run {
+                Some(_) => format!(
+                    "the model wrote none of use, and its replies are kept: take another model, or \
+                     remove {} to have it asked again",
+                    replies(arguments).display()
+                ),
+                None => "no other answer of their category is wrong: take a wider --category, or \
+                         a model"
+                    .to_owned(),
+            };
+            parts.push(format!(
+                "{} rows got no wrong answer and are not written ({}); {help}",
+                self.none.len(),
+                some(&self.none)
+            ));
+        }
+        if parts.is_empty() { Ok(()) } else { Err(Fault::run(parts.join("\n"))) }
     }
 
     fn say(&self, count: usize) {
         let mut parts = vec![format!("{} rows made", self.rows)];
-        if self.short > 0 {
-            parts.push(format!("{} with fewer than {count} wrong answers", self.short));
-        }
-        if self.none > 0 {
-            parts.push(format!("{} with none", self.none));
+        if !self.short.is_empty() {
+            let (rows, ids) = (self.short.len(), some(&self.short));
+            parts.push(format!("{rows} with fewer than {count} wrong answers ({ids})"));
         }
         if self.without_answer > 0 {
             parts.push(format!("{} left out, having no reference", self.without_answer));
@@ -274,6 +334,13 @@ impl Tally {
         }
         console::say(parts.join("; "));
     }
+}
+
+/// The first of some ids.
+fn some(ids: &[String]) -> String {
+    let shown = ids.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let rest = if ids.len() > 5 { ", …" } else { "" };
+    console::printable(&format!("{shown}{rest}"))
 }
 
 fn counts(counts: &BTreeMap<String, usize>) -> String {

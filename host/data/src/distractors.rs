@@ -11,6 +11,7 @@ use omni_pack::{Row, RowMessage, Template};
 use serde_json::{Value, json};
 
 use crate::chance;
+use crate::error::DataError;
 use crate::expression::text;
 use crate::filter::part;
 
@@ -23,25 +24,49 @@ const ROUNDS: u32 = 4;
 /// A model's wrong answer may be so many times as long as the right one, and some characters more.
 const LONGEST: (usize, usize) = (4, 200);
 
+/// A refused text that is shown to the model is cut to so many characters.
+const SHOWN: usize = 100;
+
 /// The answers of a dataset's questions, by category.
 #[derive(Debug, Clone, Default)]
 pub struct Pool {
     by: String,
+    without: usize,
     classes: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Pool {
-    /// The references of some rows; `by` is the part of a row that is its category.
-    #[must_use]
-    pub fn new(rows: &[Row], by: &str) -> Self {
-        let mut pool = Self { by: by.to_owned(), classes: BTreeMap::new() };
+    /// The references of some rows; `by` is the part of a row that is its category, and empty
+    /// where all rows are one.
+    ///
+    /// # Errors
+    /// When no row has that part.
+    pub fn new(rows: &[Row], by: &str) -> Result<Self, DataError> {
+        let without = rows.iter().filter(|row| !by.is_empty() && part(row, by).is_none()).count();
+        if without == rows.len() && !rows.is_empty() {
+            let keys: BTreeSet<&String> = rows.iter().flat_map(|row| row.data.keys()).collect();
+            let keys: Vec<String> = keys.into_iter().map(|key| format!("data.{key}")).collect();
+            let help = match keys.as_slice() {
+                [] => "rows have no `data`".to_owned(),
+                keys => format!("rows have {}", keys.join(", ")),
+            };
+            let message = format!("no row has `{by}`; {help}; \"\" takes all rows as one category");
+            return Err(DataError::setting("category", message));
+        }
+        let mut pool = Self { by: by.to_owned(), without, classes: BTreeMap::new() };
         for row in rows {
             if let Some(reference) = &row.reference {
                 let class = pool.classes.entry(class(row, by)).or_default();
                 class.entry(bare(reference)).or_insert_with(|| reference.trim().to_owned());
             }
         }
-        pool
+        Ok(pool)
+    }
+
+    /// Rows that have no category; together they are one.
+    #[must_use]
+    pub fn without(&self) -> usize {
+        self.without
     }
 
     /// Rows of so many categories are in it.
@@ -96,7 +121,8 @@ fn right(row: &Row) -> BTreeSet<String> {
 }
 
 /// A text without all that an answer may vary in: case, white space, punctuation around it and the
-/// marks of a formula. A sign, a decimal point, a percent sign and whatever stands within stay.
+/// marks of a formula. A sign, a decimal point, a percent sign and whatever stands within stay. Of a
+/// number or a fraction it is the value.
 fn bare(text: &str) -> String {
     let around = |c: char| c.is_whitespace() || "\"'`$.,;:!?()[]{}“”‘’".contains(c);
     let lower = text.to_lowercase();
@@ -104,11 +130,27 @@ fn bare(text: &str) -> String {
     let spaced = trimmed.split_whitespace().collect::<Vec<_>>().join(" ");
     // `.5` is no 5, and what is nothing but marks is itself.
     let point = lower.trim_start_matches(|c| around(c) && c != '.').starts_with('.');
-    match (spaced.is_empty(), point && spaced.starts_with(|c: char| c.is_ascii_digit())) {
+    let bare = match (spaced.is_empty(), point && spaced.starts_with(|c: char| c.is_ascii_digit()))
+    {
         (true, _) => lower.trim().to_owned(),
         (false, true) => format!(".{spaced}"),
         (false, false) => spaced,
-    }
+    };
+    number(&bare).map_or(bare, |value| value.to_string())
+}
+
+/// The value of a decimal number or a fraction of two; none where not every digit would count.
+fn number(text: &str) -> Option<f64> {
+    let decimal = |text: &str| -> Option<f64> {
+        let plain = |c: char| c.is_ascii_digit() || "+-.".contains(c);
+        (text.len() <= 15 && text.chars().all(plain)).then(|| text.parse().ok())?
+    };
+    let value = match text.split_once('/') {
+        Some((above, below)) => decimal(above.trim())? / decimal(below.trim())?,
+        None => decimal(text)?,
+    };
+    // Adding zero makes one of the two zeros.
+    value.is_finite().then_some(value + 0.0)
 }
 
 fn is_number(text: &str) -> bool {
@@ -127,6 +169,8 @@ pub struct Wanted {
     proposed: Vec<String>,
     count: usize,
     rounds: u32,
+    /// What the model wrote and is told not to write again.
+    turned_down: Vec<String>,
     /// Texts that were no use, by reason.
     refused: BTreeMap<&'static str, usize>,
 }
@@ -146,6 +190,7 @@ impl Wanted {
             proposed: Vec::new(),
             count,
             rounds: 0,
+            turned_down: Vec::new(),
             refused: BTreeMap::new(),
         };
         for text in kept.iter().take(count) {
@@ -157,13 +202,18 @@ impl Wanted {
     }
 
     /// The next question to ask; none when there are enough, or the model was asked often enough.
+    /// No two are the same, since the same question would get the same answer where answers are
+    /// kept.
     ///
     /// # Errors
     /// When the prompt cannot be made, which is a fault of this program.
     pub fn question(&self) -> Result<Option<Vec<RowMessage>>, String> {
         if !self.proposed.is_empty() {
             let row = json!({
-                "question": self.question, "answer": self.answer, "proposed": self.proposed,
+                "question": self.question,
+                "answer": self.answer,
+                "proposed": self.proposed,
+                "round": self.rounds,
             });
             return render(CHECK, &row).map(Some);
         }
@@ -176,6 +226,8 @@ impl Wanted {
             "answer": self.answer,
             "accepted": self.accepted,
             "taken": self.have,
+            "refused": self.turned_down,
+            "round": self.rounds + 1,
             "count": missing,
         });
         render(ASK, &row).map(Some)
@@ -189,8 +241,12 @@ impl Wanted {
             for text in texts(reply) {
                 if text.chars().count() > longest {
                     *self.refused.entry("too long").or_default() += 1;
+                    self.turn_down(&text);
                 } else if !self.is_new(&text) {
                     *self.refused.entry("right, or there already").or_default() += 1;
+                    if !self.have.iter().chain(&self.proposed).any(|it| bare(it) == bare(&text)) {
+                        self.turn_down(&text);
+                    }
                 } else if self.have.len() + self.proposed.len() < self.count {
                     self.proposed.push(text.trim().to_owned());
                 }
@@ -199,13 +255,17 @@ impl Wanted {
         }
         let proposed = std::mem::take(&mut self.proposed);
         let Some(also_right) = numbers(reply) else {
-            // Unchecked, none of them is taken: the model is asked again.
+            // Unchecked, none of them is taken: the model is asked again, and may say them again.
             *self.refused.entry("not checked").or_default() += proposed.len();
+            for text in proposed {
+                self.taken.remove(&bare(&text));
+            }
             return;
         };
         for (index, text) in proposed.into_iter().enumerate() {
             if also_right.contains(&(index + 1)) {
                 *self.refused.entry("right as well").or_default() += 1;
+                self.turn_down(&text);
             } else {
                 self.have.push(text);
             }
@@ -228,6 +288,17 @@ impl Wanted {
     #[must_use]
     pub fn refused(&self) -> &BTreeMap<&'static str, usize> {
         &self.refused
+    }
+
+    fn turn_down(&mut self, text: &str) {
+        let mut shown: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some((end, _)) = shown.char_indices().nth(SHOWN) {
+            shown.truncate(end);
+            shown.push('…');
+        }
+        if !shown.is_empty() && !self.turned_down.contains(&shown) {
+            self.turned_down.push(shown);
+        }
     }
 
     /// Notes a text; false where it is empty, right, or there already.
@@ -300,22 +371,43 @@ mod tests {
             row("4", "1905", "city"),
             row("5", "iron", "metal"),
         ];
-        let pool = Pool::new(&rows, "data.category");
-        assert_eq!(pool.categories(), 2);
+        let pool = Pool::new(&rows, "data.category").unwrap();
+        assert_eq!((pool.categories(), pool.without()), (2, 0));
         assert_eq!(pool.choose(&rows[0], &[], 5, 0), ["Bergen", "1905"]);
         assert_eq!(pool.choose(&rows[0], &[], 1, 0), ["Bergen"], "texts before numbers");
         assert_eq!(pool.choose(&rows[4], &[], 5, 0), [""; 0]);
         let kept = ["Oslo".to_owned(), "Stavanger".to_owned(), "bergen".to_owned()];
         assert_eq!(pool.choose(&rows[0], &kept, 5, 0), ["Stavanger", "bergen", "1905"]);
         assert_eq!(pool.choose(&rows[0], &[], 5, 0), pool.choose(&rows[0], &[], 5, 0));
+        let error = Pool::new(&rows, "data.categry").unwrap_err().to_string();
+        assert!(error.contains("no row has `data.categry`; rows have data.category;"), "{error}");
+        assert_eq!(Pool::new(&rows, "").unwrap().categories(), 1);
+        let mut some = rows.to_vec();
+        some[0].data.clear();
+        assert_eq!(Pool::new(&some, "data.category").unwrap().without(), 1);
     }
 
     #[test]
     fn what_scoring_may_not_tell_apart_is_the_same() {
-        for (a, b) in [("Oslo.", " oslo"), ("$x+1$", "x+1"), ("\"A  b\"", "a b"), ("(3)", "3")] {
+        for (a, b) in [
+            ("Oslo.", " oslo"),
+            ("$x+1$", "x+1"),
+            ("\"A  b\"", "a b"),
+            ("(3)", "3"),
+            ("$1/2$", "0.50"),
+            ("-0", "0."),
+        ] {
             assert_eq!(bare(a), bare(b), "{a} {b}");
         }
-        for (a, b) in [("-3", "3"), (".5", "5"), ("5%", "5"), ("x^2", "x2"), ("…", "")] {
+        for (a, b) in [
+            ("-3", "3"),
+            (".5", "5"),
+            ("5%", "5"),
+            ("x^2", "x2"),
+            ("…", ""),
+            ("1/2/3", "1/6"),
+            ("1/0", "2/0"),
+        ] {
             assert_ne!(bare(a), bare(b), "{a} {b}");
         }
     }
@@ -335,15 +427,17 @@ mod tests {
         wanted.answer("```json\n[2]\n```");
         assert_eq!(wanted.distractors(), ["Bergen"]);
         let second = asked(&wanted);
-        assert!(second.contains("- Bergen") && second.contains("Write 2 further"), "{second}");
+        assert!(second.contains("- Bergen\n") && second.contains("Write 2 further"), "{second}");
+        let refused = "- oslo.\n- CHRISTIANIA\n- Kristiania\n\nThis is attempt 2.\n";
+        assert!(second.contains(refused), "{second}");
         wanted.answer("<think>[\"no\"]</think>\n1. Tromsø\n2. Kristiania\n3. Bodø\n4. Vardø");
-        assert!(asked(&wanted).contains("1. Tromsø\n2. Bodø\n\n"));
+        assert!(asked(&wanted).contains("1. Tromsø\n2. Bodø\n\nThis is attempt 2."));
         wanted.answer("all wrong");
-        // Not checked, so not taken; they are not proposed twice.
+        // Not checked, so not taken; they may be proposed again.
         assert_eq!(wanted.distractors(), ["Bergen"]);
         wanted.answer("[\"Tromsø\", \"Molde\", \"Hamar\"]");
         wanted.answer("[]");
-        assert_eq!(wanted.distractors(), ["Bergen", "Molde", "Hamar"]);
+        assert_eq!(wanted.distractors(), ["Bergen", "Tromsø", "Molde"]);
         assert_eq!(wanted.question().unwrap(), None);
         assert_eq!(wanted.refused()["right as well"], 1);
         assert_eq!(wanted.refused()["not checked"], 2);
@@ -352,8 +446,11 @@ mod tests {
     #[test]
     fn a_model_that_has_nothing_to_say_is_not_asked_for_ever() {
         let mut wanted = Wanted::new(&row("1", "Oslo", "city"), &[], 2).unwrap();
+        let mut asked = Vec::new();
         for _ in 0..ROUNDS {
-            assert!(wanted.question().unwrap().is_some());
+            let question = wanted.question().unwrap().unwrap().pop().unwrap().content;
+            assert!(!asked.contains(&question), "kept answers would come again: {question}");
+            asked.push(question);
             wanted.answer(&format!("I cannot. {}", "x".repeat(1000)));
         }
         assert_eq!(wanted.question().unwrap(), None);
