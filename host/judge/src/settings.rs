@@ -122,6 +122,11 @@ impl Key {
         self.0.is_empty()
     }
 
+    /// Whether it is long enough to be one, and no word that fills the place of one.
+    pub(crate) fn is_secret(&self) -> bool {
+        self.0.len() >= 8
+    }
+
     /// The secret itself.
     pub(crate) fn expose(&self) -> &str {
         &self.0

@@ -260,6 +260,14 @@ fn a_key_goes_to_the_endpoint_and_nowhere_else() {
 }
 
 #[test]
+fn a_key_that_only_fills_the_place_of_one_is_left_in_answers() {
+    let server = Server::always(Act::Say("[[A]]".into()));
+    let mut settings = endpoint(&server.url());
+    settings.key = Some(Key::new("A"));
+    assert_eq!(ask(&model(settings, &memory()), "Which?").unwrap(), "[[A]]");
+}
+
+#[test]
 fn what_the_run_file_says_goes_over_what_the_judge_asks() {
     let server = Server::always(Act::Say("x".into()));
     let mut settings = endpoint(&server.url());
