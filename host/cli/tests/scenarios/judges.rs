@@ -365,6 +365,7 @@ fn a_judges_configuration_is_tried_before_anything_runs() {
     let text = std::fs::read_to_string(&file).unwrap();
     for (config, words) in [
         ("swp = true", ["`swp`", "swap"]),
+        ("prompt_turns = \"Which is better?\"", ["prompt_turns", "first"]),
         ("temperature = 9.0", ["temperature", "2"]),
     ] {
         let at = "judge = \"writing/judge-pairwise\"";
