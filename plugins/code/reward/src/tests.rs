@@ -264,6 +264,18 @@ fn tests_that_never_use_the_program_say_nothing_about_it() {
     assert_eq!(found[1..], [both(0.0, 0.0), both(0.0, 0.0)]);
     assert_eq!(scores(&item, &texts, &[verdict("0"), verdict("0")])[0], both(0.0, 0.0));
 
+    // A name that is looked up is no use yet; a value behind it is.
+    let item = self::item(json!({"functional": "def check(f):\n    f\n", "entry_point": "g"}));
+    let ours = mark(&ask(&item, &texts[..1])[0]).to_owned();
+    let asks = printed(&format!("\n{ours} ask 0\n{ours} op 'name','g',(),{{}}\n"));
+    let second = continued(&item, &texts[..1], std::slice::from_ref(&asks));
+    for (came, undefined) in [("('o','function',{})", true), ("('v',1,{})", false)] {
+        let came = printed(&format!("\n{} 0 {came}\n", mark(&second[0])));
+        let replies = [asks.clone(), came, printed(&format!("\n{ours} verdict 1\n"))];
+        let found = scores(&item, &texts[..1], &replies);
+        assert_eq!(matches!(found[0][0], Value::Undefined(_)), undefined, "{found:?}");
+    }
+
     // Beside a call of the program such a test is one that passes.
     let item = self::item(json!({"assertions": ["assert f(1) == 1", "x = 1\nassert x"]}));
     let programs = ask(&item, &texts[..1]);
