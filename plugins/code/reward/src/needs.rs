@@ -3,6 +3,7 @@
 use omni_sdk::reward::{Error, Result};
 
 use crate::forms::{Form, Row};
+use crate::syntax::{Kind, lines};
 
 /// The standard modules that the interpreter has and that work without files, processes and
 /// networks, but for those that begin with an underscore.
@@ -79,7 +80,7 @@ fn available(module: &str) -> bool {
 pub(crate) fn imported(source: &str) -> Vec<String> {
     let mut modules = Vec::new();
     let mut optional = false;
-    for line in source.lines() {
+    for line in without_texts(source).lines() {
         let code = line.split('#').next().unwrap_or("");
         for statement in code.split(';').map(str::trim).filter(|_| !optional) {
             if let Some(rest) = statement.strip_prefix("import ") {
@@ -102,6 +103,21 @@ pub(crate) fn imported(source: &str) -> Vec<String> {
     modules
 }
 
+/// The source without its literals of several lines, where it can be told what they are.
+fn without_texts(source: &str) -> String {
+    let mut rest = 0;
+    let mut kept = String::new();
+    let lines = lines(source).unwrap_or_default();
+    for token in lines.iter().flat_map(|line| &line.tokens) {
+        if token.kind == Kind::Text && token.text.contains('\n') {
+            kept.push_str(&source[rest..token.at]);
+            kept.push_str("''");
+            rest = token.end();
+        }
+    }
+    kept + &source[rest..]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +127,10 @@ mod tests {
         let source = "import os, sys as s\nfrom a.b import c\n  import x.y; import z\nimported = 1\n\
                       try:\n    import q\nexcept ImportError:\n    q = None\nfrom . import r\n";
         assert_eq!(imported(source), ["a", "os", "sys", "x", "z"]);
+        assert_eq!(
+            imported("text = '''\nimport q\n'''\nimport r\n'import s'\nimport t"),
+            ["r", "t"]
+        );
         assert!(available("heapq") && available("__future__") && !available("numpy"));
     }
 }
