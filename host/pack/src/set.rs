@@ -217,7 +217,9 @@ pub(crate) fn pack_dirs(path: &Path) -> Result<Vec<PathBuf>, PackError> {
     let mut found = Vec::new();
     for entry in entries {
         let dir = entry.map_err(PackError::io("read the packs in", path))?.path();
-        if dir.join(MANIFEST).is_file() {
+        // A pack that is just being built stands beside the others under a hidden name.
+        let hidden = dir.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !hidden && dir.join(MANIFEST).is_file() {
             found.push(dir);
         }
     }

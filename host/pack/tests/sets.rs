@@ -134,3 +134,14 @@ fn texts_of_files_lie_under_what_a_task_sets() {
         assert!(error.contains("leads out of the pack"), "{error}");
     }
 }
+
+#[test]
+fn a_pack_that_is_being_built_is_not_one_yet() {
+    let root = tempfile::tempdir().unwrap();
+    let python = component("python", "interpreter");
+    let dir = pack(root.path(), "python", &python);
+    let building = pack(root.path(), "building", &python);
+    fs::copy(dir.join("pack.toml"), building.join("pack.toml")).unwrap();
+    fs::rename(building, root.path().join(".building-x1y2")).unwrap();
+    assert!(PackSet::load(&[root.path()]).unwrap().interpreter("python").is_ok());
+}

@@ -1,5 +1,4 @@
 //! `[models]` of a run file: what is read, what is refused, and where.
-#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::Path;
 
