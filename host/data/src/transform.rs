@@ -200,12 +200,21 @@ impl Transform {
             Self::Without(path) => {
                 let mut items = list(value)?;
                 let place = at(row, path)?;
-                match index(place, items.len()) {
-                    // A letter is an index only where no item is that very text.
-                    Ok(index) if !items.contains(place) => {
-                        items.remove(index);
-                    }
-                    _ => items.retain(|item| item != place),
+                let length = items.len();
+                // A letter is a place only where no item is that very text, and digits that are a
+                // text are an answer: `2` is no third option.
+                let is_it = |item: &Value| match (item, place) {
+                    (Value::String(item), Value::String(place)) => item.trim() == place.trim(),
+                    _ => item == place,
+                };
+                items.retain(|item| !is_it(item));
+                if items.len() == length {
+                    let digits =
+                        place.as_str().is_some_and(|text| text.trim().parse::<f64>().is_ok());
+                    let index = index(place, length).ok().filter(|_| !digits).ok_or_else(|| {
+                        format!("`{}` is neither an item nor a place: {place}", path.join("."))
+                    })?;
+                    items.remove(index);
                 }
                 Ok(Value::Array(items))
             }
@@ -390,6 +399,12 @@ mod tests {
         // Options that are letters themselves are texts before they are places.
         let letters = json!({"x": ["B", "C", "A"], "answer": "A"});
         assert_eq!(run("without:answer", letters), Ok(json!(["B", "C"])));
+        assert_eq!(of("without:answer", json!(" two\n")), Ok(json!(["one", "three"])));
+        assert_eq!(of("without:answer", json!("C")), Ok(json!(["one", "two"])));
+        for wrong in ["four", "2", "D"] {
+            let error = of("without:answer", json!(wrong)).unwrap_err();
+            assert!(error.contains("neither an item nor a place"), "{error}");
+        }
     }
 
     #[test]

@@ -62,6 +62,10 @@ fn json_lists_and_objects_that_hold_one() {
     }
     std::fs::write(&file, r#"{"questions": [{"prompt": "a"}]}"#).unwrap();
     assert_eq!(loaded(json!({"file": file, "rows": "questions"})).unwrap().rows.len(), 1);
+    // A column called `row` that is no row is a column.
+    std::fs::write(&file, r#"[{"row_idx": 0, "row": "front"}]"#).unwrap();
+    let all = loaded(json!({"file": file, "columns": {"prompt": "row"}})).unwrap();
+    assert_eq!(all.rows[0].messages[0].content, "front");
 }
 
 #[test]

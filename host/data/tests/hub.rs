@@ -24,6 +24,8 @@ struct Dataset {
     converted: Vec<(&'static str, Vec<u8>)>,
     /// What a request must bear.
     token: Option<&'static str>,
+    /// It has too much to do.
+    busy: bool,
 }
 
 struct Server {
@@ -79,7 +81,9 @@ fn serve(mut stream: TcpStream, asked: &Mutex<Vec<String>>, dataset: &Mutex<Data
         }
         let path = first.split(' ').nth(1).unwrap().to_owned();
         let dataset = dataset.lock().unwrap().clone();
-        let answer = if dataset.token.is_some() && dataset.token != bearer.as_deref() {
+        let answer = if dataset.busy {
+            b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n".to_vec()
+        } else if dataset.token.is_some() && dataset.token != bearer.as_deref() {
             b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n".to_vec()
         } else {
             answer(&dataset, &path, range.as_deref())
@@ -232,6 +236,12 @@ fn a_split_is_fetched_once_and_then_taken_from_the_cache() {
     assert!(server.asked().is_empty());
     let error = fetched(&away, json!({"hub": "own/other"})).unwrap_err().to_string();
     assert!(error.contains("cannot be reached"), "{error}");
+
+    // A hub that has too much to do is as one that is away.
+    server.dataset.lock().unwrap().busy = true;
+    assert_eq!(references(&fetched(&hub, json!({})).unwrap()), ["1", "2", "3"]);
+    let error = fetched(&hub, json!({"hub": "own/other"})).unwrap_err().to_string();
+    assert!(error.contains("429"), "{error}");
 
     // The branch moves on: the new commit's files are fetched.
     *server.dataset.lock().unwrap() = Dataset {

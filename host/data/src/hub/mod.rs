@@ -146,7 +146,8 @@ impl Hub<'_> {
         let mut answer = ask.call().map_err(|error| Refused::Unreachable(error.to_string()))?;
         let status = answer.status().as_u16();
         if status != 200 {
-            return Err(if status >= 500 {
+            // Too many requests, or too slow a one, says nothing of the dataset.
+            return Err(if status >= 500 || status == 408 || status == 429 {
                 Refused::Unreachable(format!("it answered with status {status}"))
             } else {
                 Refused::Status(status)

@@ -6,7 +6,7 @@ use std::io::BufReader;
 use std::path::Path;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::Sink;
 use crate::error::DataError;
@@ -110,7 +110,7 @@ impl<'de> Visitor<'de> for Rows<'_, '_, '_> {
             self.0.number += 1;
             let row = match value {
                 // The form in which the hub's own viewer hands out rows.
-                Value::Object(mut row) if row.contains_key("row_idx") => match row.remove("row") {
+                Value::Object(mut row) if is_wrapped(&row) => match row.remove("row") {
                     Some(Value::Object(row)) => Ok(row),
                     _ => Ok(row),
                 },
@@ -124,4 +124,8 @@ impl<'de> Visitor<'de> for Rows<'_, '_, '_> {
         }
         Ok(())
     }
+}
+
+fn is_wrapped(row: &Map<String, Value>) -> bool {
+    row.contains_key("row_idx") && matches!(row.get("row"), Some(Value::Object(_)))
 }
