@@ -18,7 +18,9 @@ fn each_fault_has_its_own_kind_and_leaves_its_neighbours_alone() {
         ("loop", ReasonKind::Fuel, "fuel consumed"),
         ("flood", ReasonKind::Fuel, "fuel consumed"),
         ("allocate", ReasonKind::Memory, "bytes of memory asked for"),
-        ("recurse", ReasonKind::Trap, "call stack"),
+        // A guest's own stack, in its memory, is smaller than the one that its calls are on.
+        ("recurse", ReasonKind::Trap, "out of bounds memory"),
+        ("deep", ReasonKind::Trap, "call stack"),
         ("trap", ReasonKind::Trap, "unreachable"),
         ("panic", ReasonKind::Trap, "unreachable"),
         ("say-panic", ReasonKind::Plugin, "internal: index out of bounds (src/lib.rs:7:3)"),

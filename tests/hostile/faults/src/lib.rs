@@ -19,6 +19,9 @@ pub fn act(name: &str) {
         "recurse" => {
             black_box(recurse(black_box(0)));
         }
+        "deep" => {
+            black_box(deep(black_box(1)));
+        }
         "trap" => trap(),
         "panic" => panic!("on purpose"),
         _ => {}
@@ -40,9 +43,18 @@ fn allocate() {
     }
 }
 
+/// Without end, each level a little of the guest's own stack in linear memory.
 #[expect(unconditional_recursion, reason = "the fault itself")]
 fn recurse(depth: u64) -> u64 {
     black_box(recurse(black_box(depth + 1)) + 1)
+}
+
+/// Without end, all of it in locals: nothing but the host's stack can run out.
+fn deep(n: u64) -> u64 {
+    if n == 0 {
+        return 0;
+    }
+    deep(n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1)).wrapping_mul(3) ^ n
 }
 
 fn trap() {
