@@ -10,6 +10,7 @@ mod evaluation;
 mod events;
 mod folder;
 mod replies;
+mod study;
 mod tensorboard;
 mod values;
 
@@ -22,6 +23,10 @@ pub use events::{
 };
 pub use folder::{Position, RecordWriter, RunFolder};
 pub use replies::{RecordedAnswer, RecordedQuestion, Reply, ReplyWriter, read_replies};
+pub use study::{
+    Ceiling, Correlation, Measure, MeasuredOrder, Method, MethodKind, MethodRun, OrderRecord,
+    Progress, Ranking, STUDY_VERSION, Study, StudyEvidence, TaskMeasure,
+};
 pub use values::{
     Component, Finish, Fuel, GroupScore, Item, Message, ReasonKind, Role, Rollout, Undefined, Value,
 };
