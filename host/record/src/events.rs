@@ -24,6 +24,10 @@ pub enum Event {
     Step(StepEvent),
     /// One evaluation of held-out items.
     Eval(EvalEvent),
+    /// What a supervised run learns from was sampled and sifted; follows the start.
+    Rejection(RejectionEvent),
+    /// One step of supervised training.
+    Supervised(SupervisedEvent),
 }
 
 impl Event {
@@ -31,9 +35,10 @@ impl Event {
     #[must_use]
     pub fn step(&self) -> u64 {
         match self {
-            Self::Start(_) => 0,
+            Self::Start(_) | Self::Rejection(_) => 0,
             Self::Step(e) => e.step,
             Self::Eval(e) => e.step,
+            Self::Supervised(e) => e.step,
         }
     }
 
@@ -44,6 +49,8 @@ impl Event {
             Self::Start(e) => e.time,
             Self::Step(e) => e.time,
             Self::Eval(e) => e.time,
+            Self::Rejection(e) => e.time,
+            Self::Supervised(e) => e.time,
         }
     }
 }
@@ -139,6 +146,80 @@ pub struct RewardMap {
     pub median: f64,
     /// The interquartile range that rewards were divided by, not below its floor.
     pub spread: f64,
+}
+
+/// What rejection sampling came to; `rejection.jsonl` holds its outputs.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RejectionEvent {
+    /// Seconds since 1970.
+    pub time: f64,
+    /// Seconds that this process sampled for; less than all where it went on after a kill.
+    pub seconds: f64,
+    /// Outputs sampled for each prompt.
+    pub samples: u32,
+    /// Outputs kept of each prompt at most.
+    pub keep: u32,
+    /// By task; those that are not trained are absent.
+    pub tasks: BTreeMap<String, RejectionTask>,
+}
+
+/// What rejection sampling came to on one task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RejectionTask {
+    /// Prompts that were sampled, without those that were left out for their length.
+    pub prompts: u64,
+    /// Prompts left out because they were too long.
+    pub long_prompts: u64,
+    /// Outputs.
+    pub sampled: u64,
+    /// Outputs whose metric is 1.
+    pub correct: u64,
+    /// Outputs that the length limit cut, whatever their score.
+    pub cut: u64,
+    /// Outputs whose metric, or another required component, is undefined.
+    pub undefined: u64,
+    /// Outputs kept.
+    pub kept: u64,
+    /// Prompts of which nothing was kept.
+    pub without: u64,
+}
+
+/// One step of supervised training.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SupervisedEvent {
+    /// Counted from 1.
+    pub step: u64,
+    /// Seconds since 1970.
+    pub time: f64,
+    /// Mean over the batch's completion tokens of −log p, in nats, before the step.
+    pub loss: f64,
+    /// L2 norm of the gradient before clipping.
+    pub grad_norm: f64,
+    /// The learning rate.
+    pub lr: f64,
+    /// How often the examples have been used by the end of the step: 1 is all of them once.
+    pub epoch: f64,
+    /// Examples of the batch.
+    pub examples: u64,
+    /// Their completion tokens, each end-of-sequence token included.
+    pub tokens: u64,
+    /// Their prompts' tokens, which are only read.
+    pub prompt_tokens: u64,
+    /// Seconds that the step took.
+    pub seconds: f64,
+    /// The batch by task; a task without an example in it is absent.
+    pub tasks: BTreeMap<String, SupervisedTask>,
+}
+
+/// What a supervised step held of one task.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SupervisedTask {
+    /// Examples.
+    pub examples: u64,
+    /// Their completion tokens.
+    pub tokens: u64,
+    /// Mean of −log p over these tokens.
+    pub loss: f64,
 }
 
 /// One line of `samples.jsonl`: a prompt with what the policy wrote.

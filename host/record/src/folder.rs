@@ -64,6 +64,12 @@ impl RunFolder {
         self.root.join("samples.jsonl")
     }
 
+    /// What rejection sampling drew and kept, in a supervised run.
+    #[must_use]
+    pub fn rejection_jsonl(&self) -> PathBuf {
+        self.root.join("rejection.jsonl")
+    }
+
     /// The judges' replies.
     #[must_use]
     pub fn replies_jsonl(&self) -> PathBuf {

@@ -9,6 +9,8 @@ mod error;
 mod evaluation;
 mod events;
 mod folder;
+mod lines;
+mod rejection;
 mod replies;
 mod study;
 mod tensorboard;
@@ -19,9 +21,12 @@ pub use evaluation::{
     Average, Bootstrap, DomainEval, Estimate, EvalEvent, Lost, PartEval, TaskEval, Verdicts,
 };
 pub use events::{
-    Event, RewardMap, Sample, SampleOutput, StartEvent, StepEvent, TaskStep, VERSION,
+    Event, RejectionEvent, RejectionTask, RewardMap, Sample, SampleOutput, StartEvent, StepEvent,
+    SupervisedEvent, SupervisedTask, TaskStep, VERSION,
 };
 pub use folder::{Position, RecordWriter, RunFolder};
+pub use lines::LineWriter;
+pub use rejection::{KeptOutput, Rejection, RejectionWriter, read_rejections};
 pub use replies::{RecordedAnswer, RecordedQuestion, Reply, ReplyWriter, read_replies};
 pub use study::{
     Ceiling, Correlation, Measure, MeasuredOrder, Method, MethodKind, MethodRun, OrderRecord,

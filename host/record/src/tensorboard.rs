@@ -41,6 +41,29 @@ fn scalars(event: &Event) -> Vec<(String, f64)> {
     let mut put = |tag: String, value: Option<f64>| out.extend(value.map(|v| (tag, v)));
     match event {
         Event::Start(_) => {}
+        Event::Rejection(e) => {
+            for (task, t) in &e.tasks {
+                put(format!("rejection/{task}/kept"), Some(t.kept as f64));
+                let correct = t.correct as f64 / t.sampled as f64;
+                put(format!("rejection/{task}/correct"), (t.sampled > 0).then_some(correct));
+            }
+        }
+        Event::Supervised(e) => {
+            for (name, value) in [
+                ("loss", e.loss),
+                ("grad_norm", e.grad_norm),
+                ("lr", e.lr),
+                ("epoch", e.epoch),
+                ("examples", e.examples as f64),
+                ("tokens", e.tokens as f64),
+            ] {
+                put(format!("supervised/{name}"), Some(value));
+            }
+            put("seconds/update".into(), Some(e.seconds));
+            for (task, t) in &e.tasks {
+                put(format!("{task}/supervised_loss"), Some(t.loss));
+            }
+        }
         Event::Step(e) => {
             for (name, value) in [
                 ("loss", e.loss),
