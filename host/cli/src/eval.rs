@@ -34,6 +34,7 @@ pub(crate) fn run(arguments: &Arguments, eval: &Eval) -> Outcome<()> {
     // What is written down is what was measured, not what the run began from.
     ready.config.policy.model =
         std::path::absolute(&eval.policy).unwrap_or_else(|_| eval.policy.clone());
+    ready.config.policy.continue_from = None;
     let plan = plan(&ready, eval)?;
     if let Some(out) = &eval.out {
         prepare(out, &ready)?;

@@ -56,6 +56,18 @@ impl Lock {
         Ok(())
     }
 
+    /// Adds what a run takes from the checkpoint that it continues; what is missing is for the
+    /// trainer to say.
+    pub(crate) fn add_checkpoint(&mut self, folder: &Path) -> Outcome<()> {
+        for name in ["model.safetensors", "optimizer.safetensors", "state.json"] {
+            let path = folder.join(name);
+            if path.is_file() {
+                self.policy.insert(format!("continue_from/{name}"), file_digest(&path)?);
+            }
+        }
+        Ok(())
+    }
+
     /// The file's text.
     pub(crate) fn to_toml(&self) -> Outcome<String> {
         let body = toml::to_string(self).or_run_at("lock.toml")?;

@@ -31,7 +31,10 @@ pub(crate) fn run(arguments: &Arguments, train: &Train) -> Outcome<()> {
     let config = &ready.config;
     let (mut policy, tokenizer) = run::policy(config, &config.policy.model)?;
     let mut scheduler = scheduler(&ready)?;
-    let lock = ready.lock()?;
+    let mut lock = ready.lock()?;
+    if let Some(checkpoint) = &config.policy.continue_from {
+        lock.add_checkpoint(checkpoint)?;
+    }
     if train.resume {
         same_run(config, &folder.run_toml())?;
         lock.check(&folder.lock_toml())?;

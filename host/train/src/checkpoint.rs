@@ -26,6 +26,9 @@ pub(crate) struct State {
     pub(crate) version: u32,
     /// Steps taken.
     pub(crate) step: u64,
+    /// Steps of the runs that this one continues; the learning rate's warm-up counts them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) before: u64,
     pub(crate) seed: u64,
     /// The tasks, in the order of the run file.
     pub(crate) tasks: Vec<String>,
@@ -51,6 +54,32 @@ pub(crate) struct State {
     pub(crate) best: Option<(u64, f64)>,
     /// Records that belong to this state.
     pub(crate) records: Position,
+}
+
+impl State {
+    /// Steps that the weights and moments have behind them.
+    pub(crate) fn steps_in_all(&self) -> u64 {
+        self.before + self.step
+    }
+
+    /// Goes on from where another run stood: what belongs to the weights is taken over, what
+    /// belongs to that run's schedule and records is not.
+    pub(crate) fn take_over(&mut self, earlier: Self) {
+        self.before = earlier.steps_in_all();
+        if earlier.rewards.is_empty() {
+            return;
+        }
+        self.rewards = vec![Window::default(); self.tasks.len()];
+        for (task, window) in earlier.tasks.iter().zip(earlier.rewards) {
+            if let Some(index) = self.tasks.iter().position(|name| name == task) {
+                self.rewards[index] = window;
+            }
+        }
+    }
+}
+
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// Bytes, as hexadecimal digits in JSON.
@@ -195,6 +224,33 @@ fn read(path: &Path) -> Result<State, String> {
         }
     }
     Ok(state)
+}
+
+/// The state of another run's checkpoint, which a new run begins from.
+///
+/// # Errors
+/// What is wrong with the folder, and which one was probably meant.
+pub(crate) fn earlier(path: &Path) -> Result<State, TrainError> {
+    let refuse = |message: String| TrainError::Continue { path: path.to_owned(), message };
+    if !path.is_dir() {
+        return Err(refuse("there is no such folder; name a checkpoint of another run".into()));
+    }
+    let run = RunFolder::new(path);
+    let last = run.checkpoint_steps().unwrap_or_default().pop();
+    if let Some(step) = last {
+        let step = run.checkpoint(step);
+        return Err(refuse(format!(
+            "this is a run folder; name one of its checkpoints, the last of which is {}",
+            step.display()
+        )));
+    }
+    if !path.join(STATE).exists() {
+        return Err(refuse(format!(
+            "holds no {STATE}, so it is no checkpoint of a run; to begin from a model's weights \
+             alone, name it as `policy.model`"
+        )));
+    }
+    read(path).map_err(|message| refuse(format!("{message}; name a checkpoint that is complete")))
 }
 
 /// Brings a policy to where a checkpoint left it.

@@ -39,6 +39,14 @@ pub enum TrainError {
         /// What is wrong with it.
         message: String,
     },
+    /// What `policy.continue_from` names is not a checkpoint that a run can begin from.
+    #[error("`policy.continue_from`: {}: {message}", path.display())]
+    Continue {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        message: String,
+    },
     /// A source of problems failed.
     #[error("task `{task}`: {source}")]
     Problems {
@@ -111,7 +119,11 @@ impl TrainError {
     #[must_use]
     pub fn is_input(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Task { .. } | Self::Resume(_) | Self::Checkpoint { .. } => true,
+            Self::Config(_)
+            | Self::Task { .. }
+            | Self::Resume(_)
+            | Self::Continue { .. }
+            | Self::Checkpoint { .. } => true,
             Self::Policy(e) => e.is_input(),
             _ => false,
         }

@@ -232,7 +232,7 @@ impl Run<'_> {
     fn step(&mut self, lessons: &[Lesson<'_>]) -> Result<(f64, f64), TrainError> {
         self.state.step += 1;
         let optimizer = &self.parts.config.optimizer;
-        let lr = learning_rate(optimizer, self.state.step, self.total);
+        let lr = learning_rate(optimizer, self.state.steps_in_all(), self.total);
         if lessons.iter().all(|l| l.outputs.is_empty()) {
             return Ok((lr, 0.0));
         }

@@ -7,7 +7,7 @@
 use std::sync::atomic::Ordering;
 
 use omni_policy::Policy;
-use omni_record::{EvalEvent, Event, RecordWriter};
+use omni_record::{EvalEvent, Event, RecordWriter, TaskEval};
 
 use crate::checkpoint::{self, Bytes, State};
 use crate::config::LrSchedule;
@@ -70,6 +70,11 @@ impl<'a> Run<'a> {
         let longest = prompts.longest()?;
         let mut orders = Vec::new();
         for (index, (task, settings)) in parts.tasks.iter().zip(&config.task).enumerate() {
+            if !config.schedule.trains(&task.name) {
+                // Its training split may be missing, or be without an end.
+                orders.push(Order::new(&task.name, config.seed, Some(0)));
+                continue;
+            }
             let items = prompts.training_items(index, settings)?;
             if items.is_none() && config.schedule.max_steps == 0 {
                 return Err(ConfigError::new(
@@ -166,13 +171,19 @@ impl<'a> Run<'a> {
         }
         let Some(event) = self.evaluate(&plan)? else { return Ok(None) };
         self.state.validated = Some(self.state.step);
+        let schedule = &self.parts.config.schedule;
+        let trained: Vec<(&String, &TaskEval)> =
+            event.tasks.iter().filter(|(name, _)| schedule.trains(name)).collect();
+        // The mean is over the tasks that this run trains: the best checkpoint of a run of one task
+        // is the one that is best at it, whatever it did to the others.
         let accuracies: Vec<f64> =
-            event.tasks.values().filter_map(|t| Some(t.accuracy()?.mean)).collect();
-        for (task, result) in
-            self.parts.tasks.iter().filter_map(|t| event.tasks.get_key_value(&t.name))
-        {
+            trained.iter().filter_map(|(_, t)| Some(t.accuracy()?.mean)).collect();
+        for task in self.parts.tasks {
+            let Some((task, result)) = trained.iter().find(|(name, _)| **name == task.name) else {
+                continue;
+            };
             self.state.observations.push(Observation {
-                task: task.clone(),
+                task: (*task).clone(),
                 prompts: 0,
                 mean_reward: 0.0,
                 mean_abs_advantage: 0.0,
@@ -264,8 +275,12 @@ impl<'a> Run<'a> {
         let mut shares = Vec::new();
         for share in batch.iter().filter(|s| s.prompts > 0) {
             let task = self.parts.tasks.iter().position(|t| t.name == share.task);
+            let task = task.filter(|_| self.parts.config.schedule.trains(&share.task));
             let task = task.ok_or_else(|| {
-                refuse(format!("asked for the task `{}`, which this run has not", share.task))
+                refuse(format!(
+                    "asked for the task `{}`, which this run does not train",
+                    share.task
+                ))
             })?;
             shares.push((task, share.prompts));
         }

@@ -54,6 +54,7 @@ pub(crate) fn restore_or_start(
             .iter()
             .zip(orders)
             .zip(&config.task)
+            .filter(|((name, _), _)| config.schedule.trains(name))
             .map(|((name, order), task)| TaskInfo {
                 name: name.clone(),
                 items: order.items,
@@ -65,6 +66,15 @@ pub(crate) fn restore_or_start(
         seed: random::short(random::seed(config.seed, "scheduler", "", 0)),
     };
     let scheduler = parts.scheduler.start(&setup).map_err(TrainError::Scheduler)?;
+    // Before any record is written, so that a wrong path leaves no run behind.
+    let continued = match &config.policy.continue_from {
+        Some(path) => {
+            let earlier = checkpoint::earlier(path)?;
+            checkpoint::load(path, parts.policy)?;
+            Some((path, earlier))
+        }
+        None => None,
+    };
     let mut records = parts.folder.open(Position::default())?;
     records.event(&Event::Start(StartEvent {
         version: VERSION,
@@ -73,7 +83,7 @@ pub(crate) fn restore_or_start(
         seed: config.seed,
         parameters: parts.policy.parameters() as u64,
     }))?;
-    let state = State {
+    let mut state = State {
         seed: config.seed,
         taken: vec![0; names.len()],
         faults: vec![Faults::default(); names.len()],
@@ -81,5 +91,11 @@ pub(crate) fn restore_or_start(
         scheduler: Bytes(scheduler),
         ..State::default()
     };
+    if let Some((path, earlier)) = continued {
+        let notice =
+            format!("continuing after {} steps from {}", earlier.steps_in_all(), path.display());
+        parts.progress.report(Report::Notice(&notice));
+        state.take_over(earlier);
+    }
     Ok((state, records, None))
 }

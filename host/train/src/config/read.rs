@@ -33,6 +33,7 @@ impl RunConfig {
         config.validate().map_err(|e| source.place(e))?;
         let folder = file.parent().unwrap_or(Path::new(""));
         config.policy.model = absolute(folder, &config.policy.model);
+        config.policy.continue_from = config.policy.continue_from.map(|p| absolute(folder, &p));
         for model in config.models.values_mut() {
             model.place(|path| absolute(folder, path));
         }

@@ -45,8 +45,15 @@ pub struct RunConfig {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicySource {
-    /// A Hugging Face model folder; relative to the run file.
+    /// A Hugging Face model folder; relative to the run file. It is θ0: the reference of every KL
+    /// term, and the tokenizer.
     pub model: PathBuf,
+    /// Begin where another run stood: one of its checkpoints (`RUN/checkpoints/step-40`), relative
+    /// to the run file. Weights, the optimizer's moments, the steps that the learning rate's warm-up
+    /// counts and the running medians of tasks of the same name come from it; steps, records and
+    /// the order of each task's prompts begin anew. `model` must be what that run began from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub continue_from: Option<PathBuf>,
     /// Where to compute.
     pub device: Device,
     /// Threads; 0 takes all cores. The result does not depend on it.
@@ -356,6 +363,11 @@ pub struct Schedule {
     pub plugin: String,
     /// What it is told.
     pub config: serde_json::Map<String, serde_json::Value>,
+    /// The tasks that are trained, by their names in this run; absent: all. The others are only
+    /// evaluated, in validation and test alike; the best checkpoint is chosen by the mean
+    /// validation accuracy of those that are trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tasks: Option<Vec<String>>,
     /// How often each prompt is used.
     pub epochs: f64,
     /// Optimizer steps after which training ends; 0 leaves it to the scheduler.
@@ -364,7 +376,21 @@ pub struct Schedule {
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self { plugin: "joint".into(), config: serde_json::Map::new(), epochs: 1.0, max_steps: 0 }
+        Self {
+            plugin: "joint".into(),
+            config: serde_json::Map::new(),
+            tasks: None,
+            epochs: 1.0,
+            max_steps: 0,
+        }
+    }
+}
+
+impl Schedule {
+    /// Whether a task is trained, by its name in this run.
+    #[must_use]
+    pub fn trains(&self, task: &str) -> bool {
+        self.tasks.as_ref().is_none_or(|tasks| tasks.iter().any(|name| name == task))
     }
 }
 

@@ -1,6 +1,9 @@
 //! Checks that need more than one value's type.
 
-use super::{Advantage, ConfigError, Normalise, Optimizer, RunConfig, Scale, WarmupConfig};
+use super::error::nearest;
+use super::{
+    Advantage, ConfigError, LrSchedule, Normalise, Optimizer, RunConfig, Scale, WarmupConfig,
+};
 
 fn require(ok: bool, key: &str, message: &str) -> Result<(), ConfigError> {
     if ok { Ok(()) } else { Err(ConfigError::new(key, message)) }
@@ -62,6 +65,7 @@ impl RunConfig {
                 .help("name a Hugging Face model folder: [policy] model = \"…\""));
         }
         self.optimizer.validate()?;
+        self.validate_continued()?;
         let r = &self.rollout;
         require(r.prompts_per_batch > 0, "rollout.prompts_per_batch", "must be at least 1")?;
         require(r.batches_per_phase > 0, "rollout.batches_per_phase", "must be at least 1")?;
@@ -99,7 +103,52 @@ impl RunConfig {
             "must be at least 1, or a run could not resume",
         )?;
         self.validate_models()?;
-        self.validate_tasks()
+        self.validate_tasks()?;
+        self.validate_trained()
+    }
+
+    fn validate_continued(&self) -> Result<(), ConfigError> {
+        let Some(checkpoint) = &self.policy.continue_from else { return Ok(()) };
+        if checkpoint.as_os_str().is_empty() {
+            return Err(ConfigError::new("policy.continue_from", "is empty")
+                .help("name a checkpoint of another run, or leave it out"));
+        }
+        if self.optimizer.schedule != LrSchedule::Constant {
+            return Err(ConfigError::new(
+                "optimizer.schedule",
+                "a falling learning rate needs to know the last step of all the runs that \
+                 `policy.continue_from` joins, which none of them knows",
+            )
+            .help("set it to \"constant\", or leave `policy.continue_from` out"));
+        }
+        Ok(())
+    }
+
+    fn validate_trained(&self) -> Result<(), ConfigError> {
+        let key = "schedule.tasks";
+        let Some(trained) = &self.schedule.tasks else { return Ok(()) };
+        if trained.is_empty() {
+            return Err(ConfigError::new(key, "names no task")
+                .help("name the tasks to train, or leave it out to train all"));
+        }
+        let known: Vec<&str> = self.task.iter().map(super::Task::label).collect();
+        for (i, name) in trained.iter().enumerate() {
+            if !known.contains(&name.as_str()) {
+                let help = nearest(name, known.iter().copied()).map_or_else(
+                    || format!("the tasks are {}", known.join(", ")),
+                    |near| format!("did you mean `{near}`?"),
+                );
+                return Err(
+                    ConfigError::new(key, format!("this run has no task `{name}`")).help(help)
+                );
+            }
+            if trained[..i].contains(name) {
+                return Err(ConfigError::new(key, format!("names `{name}` twice")).help(
+                    "name each task once; `schedule.epochs` says how often its prompts are used",
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn validate_tasks(&self) -> Result<(), ConfigError> {
