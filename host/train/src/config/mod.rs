@@ -10,6 +10,7 @@ mod models;
 mod preset;
 mod read;
 mod settings;
+mod sft;
 mod task;
 mod validate;
 mod warmup;
@@ -23,6 +24,7 @@ pub use settings::{
     LogprobSupport, LongPrompts, Loss, LossKind, LrSchedule, MedianMap, Normalise, Optimizer,
     PolicySource, RatioLevel, Rollouts, RunConfig, Scale, Schedule,
 };
+pub use sft::Sft;
 pub use task::{Task, UndefinedRule};
 pub use warmup::{ModelShape, TokenizerSettings, WarmupConfig, WarmupTask};
 

@@ -55,6 +55,14 @@ eps = 0.0
 
 [schedule]
 epochs = 3.0
+
+[sft]
+samples = 128
+keep = 4
+batch = 128
+epochs = 3.0
+lr = 2.5e-6
+schedule = "cosine"
 "#;
 
 const TRL: &str = r#"
@@ -100,4 +108,12 @@ max_completion_tokens = 64
 
 [schedule]
 max_steps = 150
+
+[sft]
+samples = 16
+keep = 4
+prompts = 600
+batch = 32
+epochs = 2.0
+lr = 1e-4
 "#;

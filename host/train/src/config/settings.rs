@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ModelSource, Preset, Task};
+use super::{ModelSource, Preset, Sft, Task};
 
 /// A training run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +31,9 @@ pub struct RunConfig {
     pub schedule: Schedule,
     /// Held-out evaluation.
     pub eval: Evaluation,
+    /// What `omni-host sft` does; `train` does not read it.
+    #[serde(skip_serializing_if = "Sft::is_default")]
+    pub sft: Sft,
     /// What is kept on disk.
     pub checkpoint: Checkpoint,
     /// The language models that judges ask, by names of the run's own.

@@ -5,11 +5,11 @@ use super::{
     Advantage, ConfigError, LrSchedule, Normalise, Optimizer, RunConfig, Scale, WarmupConfig,
 };
 
-fn require(ok: bool, key: &str, message: &str) -> Result<(), ConfigError> {
+pub(super) fn require(ok: bool, key: &str, message: &str) -> Result<(), ConfigError> {
     if ok { Ok(()) } else { Err(ConfigError::new(key, message)) }
 }
 
-fn finite_at_least(value: f64, low: f64, key: &str) -> Result<(), ConfigError> {
+pub(super) fn finite_at_least(value: f64, low: f64, key: &str) -> Result<(), ConfigError> {
     require(
         value.is_finite() && value >= low,
         key,
@@ -85,6 +85,7 @@ impl RunConfig {
         self.advantage.validate()?;
         finite_at_least(self.schedule.epochs, 0.0, "schedule.epochs")?;
         require(self.schedule.epochs > 0.0, "schedule.epochs", "must be above 0")?;
+        self.sft.validate()?;
         positive_temperature(self.eval.temperature, "eval.temperature")?;
         positive_temperature(self.eval.last.temperature, "eval.final.temperature")?;
         require(
@@ -206,7 +207,7 @@ impl RunConfig {
 }
 
 /// Training samples; only evaluation has a greedy form, and that is a switch of its own.
-fn positive_temperature(value: f64, key: &str) -> Result<(), ConfigError> {
+pub(super) fn positive_temperature(value: f64, key: &str) -> Result<(), ConfigError> {
     require(value.is_finite() && value > 0.0, key, &format!("must be above 0, not {value}"))
 }
 
