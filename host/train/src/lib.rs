@@ -28,12 +28,13 @@ pub mod rouge;
 mod run;
 mod schedule;
 mod start;
+mod supervised;
 mod update;
 mod warmup;
 
 pub use config::{ConfigError, Preset, RunConfig, WarmupConfig};
 pub use error::TrainError;
-pub use evaluate::{EvalPlan, Evaluation, evaluate, too_much_lost};
+pub use evaluate::{EvalPlan, Evaluated, Evaluation, evaluate, too_much_lost};
 pub use parts::{Ending, Summary, TaskSpec, Training};
 pub use run::train;
 pub use warmup::{Warmup, WarmupSummary, corpus, warmup};

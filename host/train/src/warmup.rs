@@ -6,13 +6,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use omni_policy::{Completion, Group, Policy, Tokenizer};
+use omni_policy::{Policy, Tokenizer};
 use omni_record::Item;
 
 use crate::outside::{OutsideError, Problems, Progress, Report};
 use crate::phase::adamw;
 use crate::prompts::Order;
 use crate::schedule::learning_rate;
+use crate::supervised::{self, Example};
 use crate::{ConfigError, TrainError, WarmupConfig, random};
 
 /// Items that are fetched at once.
@@ -46,13 +47,6 @@ pub struct WarmupSummary {
     pub demonstrations: u64,
     /// Demonstrations left out for their length.
     pub too_long: u64,
-}
-
-/// A prompt and what is to be written after it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Example {
-    pub(crate) prompt: Vec<u32>,
-    pub(crate) completion: Vec<u32>,
 }
 
 /// The texts that a new tokenizer is trained on: prompts and demonstrations.
@@ -124,7 +118,8 @@ pub fn warmup(warmup: Warmup<'_>) -> Result<WarmupSummary, TrainError> {
         let chosen = choose(&mut sources, config, step);
         let batch: Vec<&Example> = chosen.iter().map(|(s, e)| &sources[*s].examples[*e]).collect();
         policy.zero_grad();
-        let loss = accumulate(policy, &batch, config.micro_batch_tokens)?;
+        let losses = supervised::accumulate(policy, &batch, config.micro_batch_tokens)?;
+        let loss = losses.iter().sum::<f64>() / supervised::tokens(&batch).max(1) as f64;
         let lr = learning_rate(&config.optimizer, step, Some(config.steps));
         let norm = (config.optimizer.max_grad_norm > 0.0).then_some(config.optimizer.max_grad_norm);
         let stats = policy.step(&adamw(&config.optimizer, lr), norm)?;
@@ -186,42 +181,6 @@ fn choose(sources: &mut [Source], config: &WarmupConfig, step: u64) -> Vec<(usiz
         .collect()
 }
 
-/// Adds the gradient of a batch's mean token loss to the policy's, and returns the loss.
-pub(crate) fn accumulate(
-    policy: &mut dyn Policy,
-    batch: &[&Example],
-    budget: usize,
-) -> Result<f64, TrainError> {
-    let budget = if budget == 0 { usize::MAX } else { budget };
-    let tokens: usize = batch.iter().map(|e| e.completion.len()).sum();
-    let weight = 1.0 / tokens.max(1) as f64;
-    let mut loss = 0.0;
-    let mut rest = batch;
-    while !rest.is_empty() {
-        let mut held = 0;
-        let fits = rest.iter().take_while(|e| {
-            held += e.prompt.len() + e.completion.len();
-            held <= budget
-        });
-        let (now, later) = rest.split_at(fits.count().max(1));
-        rest = later;
-        let groups: Vec<Group<'_>> = now
-            .iter()
-            .map(|e| Group {
-                prompt: &e.prompt,
-                completions: vec![Completion { tokens: &e.completion, kept: None }],
-            })
-            .collect();
-        policy.accumulate(&groups, 1.0, &mut |stats| {
-            loss -=
-                stats.logp.iter().flatten().flatten().map(|x| f64::from(*x)).sum::<f64>() * weight;
-            let slope = |row: &Vec<f32>| vec![-weight as f32; row.len()];
-            stats.logp.iter().map(|group| group.iter().map(slope).collect()).collect()
-        })?;
-    }
-    Ok(loss)
-}
-
 fn items_of(
     problems: &dyn Problems,
     task: usize,
@@ -275,5 +234,5 @@ fn example(tokenizer: &Tokenizer, task: &str, item: &Item) -> Result<Example, Tr
         );
     };
     completion.push(*end);
-    Ok(Example { prompt, completion })
+    Ok(Example { prompt: prompt.into(), completion })
 }
