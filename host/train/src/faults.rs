@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use omni_record::Undefined;
+use omni_record::{Component, ReasonKind, Undefined, Value};
+
+use crate::TrainError;
+use crate::reward::{Outcome, RewardSpec};
 
 /// Outputs that the window remembers at least, once there are so many.
 const WINDOW: u64 = 256;
@@ -17,17 +20,82 @@ pub(crate) struct Faults {
 }
 
 /// A task whose faults passed its limit.
-pub(crate) struct TooMany {
-    pub(crate) rollouts: u64,
-    pub(crate) undefined: u64,
+struct TooMany {
+    rollouts: u64,
+    undefined: u64,
+}
+
+/// Outputs of one task, and those that the machinery failed to score. An undefined auxiliary
+/// component counts too, where it has a weight. Outputs of problems that need what the sandbox
+/// lacks are nobody's fault and are left out of both; they are shown by their kind.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Count {
+    pub(crate) outputs: u64,
+    pub(crate) faults: u64,
+    latest: Option<Undefined>,
+}
+
+impl Count {
+    /// Takes in one output.
+    pub(crate) fn add(&mut self, reward: &RewardSpec, components: &[Component]) {
+        let weighs = |name: &str| reward.components.iter().any(|c| c.name == name && c.weight > 0.0);
+        let undefined_here = components.iter().filter_map(|c| match &c.value {
+            Value::Undefined(why) if weighs(&c.name) => Some(why.clone()),
+            _ => None,
+        });
+        let excluded = match reward.outcome(components) {
+            Outcome::Excluded(why) => Some(why),
+            Outcome::Reward(_) => None,
+        };
+        let (unsupported, faults): (Vec<_>, Vec<_>) =
+            undefined_here.chain(excluded).partition(|why| why.kind == ReasonKind::Unsupported);
+        if let Some(fault) = faults.into_iter().next() {
+            self.outputs += 1;
+            self.faults += 1;
+            self.latest = Some(fault);
+        } else if unsupported.is_empty() {
+            self.outputs += 1;
+        }
+    }
+
+    /// Takes in what was counted elsewhere.
+    pub(crate) fn join(&mut self, other: Self) {
+        self.outputs += other.outputs;
+        self.faults += other.faults;
+        self.latest = other.latest.or(self.latest.take());
+    }
 }
 
 impl Faults {
+    /// Takes in a phase's outputs, or stops the run.
+    ///
+    /// # Errors
+    /// When the fraction of faults in the window is above `limit`.
+    pub(crate) fn check(
+        &mut self,
+        task: &str,
+        count: Count,
+        limit: f64,
+    ) -> Result<(), TrainError> {
+        self.add(count.outputs, count.faults, limit).map_err(|window| {
+            let (kind, message) = reason(count.latest.as_ref());
+            let (undefined, rollouts) = (window.undefined, window.rollouts);
+            TrainError::Faults {
+                task: task.to_owned(),
+                undefined,
+                rollouts,
+                limit,
+                kind,
+                message,
+            }
+        })
+    }
+
     /// Takes in a phase's outputs.
     ///
     /// # Errors
     /// The window's counts, when the fraction of faults in it is above `limit`.
-    pub(crate) fn add(&mut self, rollouts: u64, undefined: u64, limit: f64) -> Result<(), TooMany> {
+    fn add(&mut self, rollouts: u64, undefined: u64, limit: f64) -> Result<(), TooMany> {
         if rollouts == 0 {
             return Ok(());
         }
@@ -46,7 +114,7 @@ impl Faults {
 }
 
 /// The latest reason seen, for the message that stops a run.
-pub(crate) fn reason(latest: Option<&Undefined>) -> (&'static str, String) {
+fn reason(latest: Option<&Undefined>) -> (&'static str, String) {
     latest.map_or(("host", "no reason was given".to_owned()), |u| {
         (u.kind.as_str(), u.message.clone())
     })

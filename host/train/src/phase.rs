@@ -4,14 +4,13 @@ use std::ops::Range;
 use std::time::Instant;
 
 use omni_policy::AdamWConfig;
-use omni_record::{Event, ReasonKind, RewardMap, SampleOutput, StepEvent, Undefined, Value};
+use omni_record::{Event, RewardMap, SampleOutput, StepEvent};
 
 use crate::config::{AggregationDenominator, Decay, LogprobSupport};
-use crate::faults;
+use crate::faults::Count;
 use crate::grade::Graded;
 use crate::outside::{Observation, Phase, Report};
 use crate::prompts::{Made, Prompt, Prompts};
-use crate::reward::Outcome;
 use crate::rollout::{Manner, Rolled, Roller, Seconds};
 use crate::run::Run;
 use crate::schedule::learning_rate;
@@ -155,45 +154,15 @@ impl Run<'_> {
         roller.roll(&mut *parts.policy, prompts, &manner)
     }
 
-    /// Counts outputs that the machinery failed to score; an undefined auxiliary component counts
-    /// too, where it has a weight. Outputs of problems that need what the sandbox lacks are nobody's
-    /// fault and are left out of the rate; they are shown by their kind.
+    /// Counts outputs that the machinery failed to score.
     fn check_faults(&mut self, prompts: &[Prompt], rolled: &[Rolled]) -> Result<(), TrainError> {
         for (index, task) in self.parts.tasks.iter().enumerate() {
-            let (mut outputs, mut undefined) = (0, 0);
-            let mut latest: Option<Undefined> = None;
+            let mut count = Count::default();
             for (_, rolled) in prompts.iter().zip(rolled).filter(|(p, _)| p.task == index) {
-                for components in &rolled.score.rollouts {
-                    let weighs = |name: &str| {
-                        task.reward.components.iter().any(|c| c.name == name && c.weight > 0.0)
-                    };
-                    let undefined_here = components.iter().filter_map(|c| match &c.value {
-                        Value::Undefined(why) if weighs(&c.name) => Some(why.clone()),
-                        _ => None,
-                    });
-                    let excluded = match task.reward.outcome(components) {
-                        Outcome::Excluded(why) => Some(why),
-                        Outcome::Reward(_) => None,
-                    };
-                    let (unsupported, faults): (Vec<_>, Vec<_>) = undefined_here
-                        .chain(excluded)
-                        .partition(|why| why.kind == ReasonKind::Unsupported);
-                    if let Some(fault) = faults.into_iter().next() {
-                        outputs += 1;
-                        undefined += 1;
-                        latest = Some(fault);
-                    } else if unsupported.is_empty() {
-                        outputs += 1;
-                    }
-                }
+                rolled.score.rollouts.iter().for_each(|c| count.add(&task.reward, c));
             }
             let limit = self.parts.config.task[index].fault_limit;
-            if let Err(window) = self.state.faults[index].add(outputs, undefined, limit) {
-                let (kind, message) = faults::reason(latest.as_ref());
-                let task = task.name.clone();
-                let (undefined, rollouts) = (window.undefined, window.rollouts);
-                return Err(TrainError::Faults { task, undefined, rollouts, limit, kind, message });
-            }
+            self.state.faults[index].check(&task.name, count, limit)?;
         }
         Ok(())
     }
