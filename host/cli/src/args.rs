@@ -109,7 +109,8 @@ pub(crate) struct Eval {
     /// The tasks' splits: `test` as `[eval.final]` says, `validation` as `[eval]` says.
     #[arg(long, value_enum, default_value_t = Splits::Test)]
     pub(crate) split: Splits,
-    /// Also write eval.json, samples.jsonl and the resolved run.toml into a new folder.
+    /// Also write eval.json, items.json (the accuracies item by item), samples.jsonl and the
+    /// resolved run.toml into a new folder.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Items of each task whose outputs go to samples.jsonl: a number, or `all`. Default: 5.

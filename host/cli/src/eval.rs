@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use omni_judge::Ledger;
-use omni_record::{EvalEvent, RunFolder, Sample};
-use omni_train::{EvalPlan, Evaluation, evaluate, too_much_lost};
+use omni_record::{EvalEvent, RunFolder};
+use omni_train::{EvalPlan, Evaluated, Evaluation, evaluate, too_much_lost};
 
 use crate::args::{Arguments, Eval, Splits};
 use crate::console;
@@ -57,19 +57,19 @@ pub(crate) fn run(arguments: &Arguments, eval: &Eval) -> Outcome<()> {
     );
     renderer.finish();
     ready.models.say();
-    let Some((event, samples)) = measured.map_err(run::train_fault)? else {
+    let Some(measured) = measured.map_err(run::train_fault)? else {
         debug_assert!(stop.load(Ordering::SeqCst), "only a stop gives no result");
         return Err(Fault::run("interrupted; nothing was measured"));
     };
     if let Some(out) = &eval.out {
-        keep(out, &event, &samples)?;
+        keep(out, &measured)?;
     }
     if eval.json {
-        console::json(&event)?;
+        console::json(&measured.event)?;
     } else {
-        show(&event, &ready.task_names())?;
+        show(&measured.event, &ready.task_names())?;
     }
-    let faults = too_much_lost(&event, &ready.config);
+    let faults = too_much_lost(&measured.event, &ready.config);
     if faults.is_empty() { Ok(()) } else { Err(Fault::run(faults.join("\n"))) }
 }
 
@@ -101,15 +101,18 @@ fn prepare(out: &Path, ready: &Run) -> Outcome<()> {
     write(&out.join("run.toml"), ready.config.to_toml().or_input()?.as_bytes())
 }
 
-/// Writes the result and the outputs.
-fn keep(out: &Path, event: &EvalEvent, samples: &[Sample]) -> Outcome<()> {
+/// Writes the result, item by item too, and the outputs.
+fn keep(out: &Path, measured: &Evaluated) -> Outcome<()> {
     let mut lines = Vec::new();
-    for sample in samples {
+    for sample in &measured.samples {
         serde_json::to_writer(&mut lines, sample).or_run()?;
         lines.push(b'\n');
     }
     write(&RunFolder::new(out).samples_jsonl(), &lines)?;
-    let mut json = serde_json::to_vec_pretty(event).or_run()?;
+    let mut items = serde_json::to_vec(&measured.items).or_run()?;
+    items.push(b'\n');
+    write(&out.join("items.json"), &items)?;
+    let mut json = serde_json::to_vec_pretty(&measured.event).or_run()?;
     json.push(b'\n');
     // Last, so that a folder with it is complete.
     write(&out.join("eval.json"), &json)

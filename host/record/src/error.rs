@@ -27,6 +27,14 @@ pub enum RecordError {
         /// What the reader said.
         message: String,
     },
+    /// A file of one record is not that record.
+    #[error("{}: not a record of this version: {message}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
     /// The checkpoint saw more records than there are.
     #[error("{}: {found} records, but the checkpoint was written after {expected}", path.display())]
     Missing {

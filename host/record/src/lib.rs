@@ -9,6 +9,7 @@ mod error;
 mod evaluation;
 mod events;
 mod folder;
+mod items;
 mod lines;
 mod rejection;
 mod replies;
@@ -25,11 +26,12 @@ pub use events::{
     SupervisedEvent, SupervisedTask, TaskStep, VERSION,
 };
 pub use folder::{Position, RecordWriter, RunFolder};
+pub use items::{EvalItems, ITEMS_VERSION, TaskItems};
 pub use lines::LineWriter;
 pub use rejection::{KeptOutput, Rejection, RejectionWriter, read_rejections};
 pub use replies::{RecordedAnswer, RecordedQuestion, Reply, ReplyWriter, read_replies};
 pub use study::{
-    Ceiling, Correlation, Measure, MeasuredOrder, Method, MethodKind, MethodRun, OrderRecord,
+    Ceiling, Correlation, Gain, Measure, MeasuredOrder, Method, MethodKind, MethodRun, OrderRecord,
     Progress, Ranking, STUDY_VERSION, Study, StudyEvidence, TaskMeasure,
 };
 pub use values::{

@@ -11,7 +11,7 @@ use omni_record::{EvalEvent, Event, RecordWriter, TaskEval};
 
 use crate::checkpoint::{self, Bytes, State};
 use crate::config::LrSchedule;
-use crate::evaluate::{EvalPlan, Evaluation, evaluate, too_much_lost};
+use crate::evaluate::{EvalPlan, Evaluated, Evaluation, evaluate, too_much_lost};
 use crate::loss::TaskLoss;
 use crate::outside::{Observation, Report};
 use crate::prompts::{Order, Prompts};
@@ -53,7 +53,7 @@ pub(crate) struct Run<'a> {
     pub(crate) state: State,
     pub(crate) records: RecordWriter,
     /// The state of the latest checkpoint.
-    saved: Option<State>,
+    pub(crate) saved: Option<State>,
 }
 
 impl<'a> Run<'a> {
@@ -157,13 +157,13 @@ impl<'a> Run<'a> {
     }
 
     /// True where the latest phase took a step whose number is a multiple of `every`.
-    fn crossed(&self, every: u64) -> bool {
+    pub(crate) fn crossed(&self, every: u64) -> bool {
         every > 0 && self.state.step / every > self.state.phase_began / every
     }
 
     /// Validates, unless that was done at this step or is not wanted at all. True where the result
     /// is the best so far, none where the run was told to stop meanwhile.
-    fn validate(&mut self) -> Result<Option<bool>, TrainError> {
+    pub(crate) fn validate(&mut self) -> Result<Option<bool>, TrainError> {
         let plan = EvalPlan::validation(self.parts.config);
         let wanted = self.parts.config.eval.every > 0 && plan.is_something();
         if !wanted || self.state.validated == Some(self.state.step) {
@@ -205,7 +205,7 @@ impl<'a> Run<'a> {
 
     /// Evaluates the test splits, unless that was done at this step or is not wanted. False where
     /// the run was told to stop meanwhile.
-    fn test(&mut self) -> Result<bool, TrainError> {
+    pub(crate) fn test(&mut self) -> Result<bool, TrainError> {
         let plan = EvalPlan::test(self.parts.config);
         if !plan.is_something() || self.state.tested == Some(self.state.step) {
             return Ok(true);
@@ -229,7 +229,8 @@ impl<'a> Run<'a> {
             progress: parts.progress,
             stop: parts.stop,
         };
-        let Some((event, samples)) = evaluate(evaluation, plan, self.state.step)? else {
+        let Some(Evaluated { event, samples, .. }) = evaluate(evaluation, plan, self.state.step)?
+        else {
             return Ok(None);
         };
         for sample in &samples {
@@ -295,7 +296,7 @@ impl<'a> Run<'a> {
     }
 
     /// Writes a checkpoint, unless the latest one is the same.
-    fn save(&mut self) -> Result<(), TrainError> {
+    pub(crate) fn save(&mut self) -> Result<(), TrainError> {
         self.state.records = self.records.position();
         if self.saved.as_ref() == Some(&self.state) {
             return Ok(());
@@ -313,7 +314,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn summary(self, ending: Ending) -> Result<Summary, TrainError> {
+    pub(crate) fn summary(self, ending: Ending) -> Result<Summary, TrainError> {
         let tests: Vec<EvalEvent> = self
             .parts
             .folder

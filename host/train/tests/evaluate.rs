@@ -14,7 +14,9 @@ use omni_record::{
 };
 use omni_train::outside::{OutsideError, Problems, Scorer, Silent, Split};
 use omni_train::reward::{ComponentSpec, RewardSpec};
-use omni_train::{EvalPlan, Evaluation, RunConfig, TaskSpec, TrainError, evaluate, too_much_lost};
+use omni_train::{
+    EvalPlan, Evaluated, Evaluation, RunConfig, TaskSpec, TrainError, evaluate, too_much_lost,
+};
 use serde_json::{Value as Json, json};
 
 const RUN: &str = r#"
@@ -100,14 +102,15 @@ impl Bench {
     }
 
     fn evaluate(&self, overrides: &[&str]) -> (EvalEvent, Vec<Sample>) {
-        self.try_evaluate(overrides, false).unwrap().unwrap()
+        let evaluated = self.try_evaluate(overrides, false).unwrap().unwrap();
+        (evaluated.event, evaluated.samples)
     }
 
     fn try_evaluate(
         &self,
         overrides: &[&str],
         stopped: bool,
-    ) -> Result<Option<(EvalEvent, Vec<Sample>)>, TrainError> {
+    ) -> Result<Option<Evaluated>, TrainError> {
         let overrides: Vec<String> = overrides.iter().map(|o| (*o).to_owned()).collect();
         let config = RunConfig::from_text(RUN, Path::new("RUN.toml"), &overrides).unwrap();
         let specs: Vec<TaskSpec> = config
@@ -405,4 +408,36 @@ fn a_stop_gives_nothing_and_a_malformed_conversation_is_named() {
     assert!(error.is_input(), "{error}");
     let text = error.to_string();
     assert!(text.contains("writing") && text.contains("item `1`") && text.contains("data.turns"));
+}
+
+#[test]
+fn every_item_has_its_value_and_their_mean_is_the_accuracy() {
+    let bench = Bench::new();
+    let Evaluated { event, items, .. } = bench.try_evaluate(&[], false).unwrap().unwrap();
+    assert_eq!((items.version, items.purpose.as_str()), (omni_record::ITEMS_VERSION, "test"));
+    assert!(items.tasks.keys().eq(event.tasks.keys()));
+    for (name, task) in &items.tasks {
+        let of = &event.tasks[name];
+        assert_eq!((&task.split, &task.metric), (&of.split, &of.metric));
+        assert_eq!((task.ids.len(), task.greedy.len()), (of.items as usize, of.items as usize));
+        for (values, mean) in [(&task.sampled, of.sampled), (&task.greedy, of.greedy)] {
+            let there: Vec<f64> = values.iter().copied().flatten().collect();
+            assert_eq!(there.len() as u32, mean.unwrap().items, "{name}");
+            assert!(near(there.iter().sum::<f64>() / there.len() as f64, mean.unwrap().mean));
+        }
+    }
+    // In the order of the data, what has no value in its place.
+    assert_eq!(items.tasks["code"].ids, ["0", "1", "2", "3", "4", "5"]);
+    let [one, zero] = [Some(1.0), Some(0.0)];
+    assert_eq!(items.tasks["code"].sampled, [None, None, None, one, zero, one]);
+    // Over turns and sets of references, as the task's own mean is.
+    assert_eq!(items.tasks["writing"].sampled.len(), 3);
+
+    // Another policy, or only one of the two passes: the same items in the same places.
+    let greedy = bench.try_evaluate(&["eval.final.samples=0", "seed=9"], false).unwrap().unwrap();
+    for (name, task) in &greedy.items.tasks {
+        assert_eq!(task.ids, items.tasks[name].ids);
+        assert_eq!(task.greedy, items.tasks[name].greedy, "scores stand in the references here");
+        assert!(task.sampled.len() == task.ids.len() && task.sampled.iter().all(Option::is_none));
+    }
 }

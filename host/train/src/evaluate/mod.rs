@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use omni_policy::{Completion, Group, Policy, Tokenizer};
-use omni_record::{DomainEval, EvalEvent, Sample};
+use omni_record::{DomainEval, EvalEvent, EvalItems, ITEMS_VERSION, Sample};
 
 use self::conversation::Conversation;
 use self::shown::sets;
@@ -75,6 +75,18 @@ struct Pass {
     primary: bool,
 }
 
+/// What an evaluation showed.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Evaluated {
+    /// Its numbers.
+    pub event: EvalEvent,
+    /// Some outputs, as the plan says.
+    pub samples: Vec<Sample>,
+    /// The accuracies item by item.
+    pub items: EvalItems,
+}
+
 /// Evaluates; none where `stop` was set before it was done. `step` is written to the record.
 ///
 /// # Errors
@@ -83,7 +95,7 @@ pub fn evaluate(
     mut evaluation: Evaluation<'_>,
     plan: &EvalPlan,
     step: u64,
-) -> Result<Option<(EvalEvent, Vec<Sample>)>, TrainError> {
+) -> Result<Option<Evaluated>, TrainError> {
     let begun = Instant::now();
     let mut tallies: Vec<Tally> = evaluation.tasks.iter().map(Tally::new).collect();
     let (prompts, subjects) = evaluation.prompts(plan, &mut tallies)?;
@@ -149,9 +161,12 @@ pub fn evaluate(
     let config = evaluation.config;
     let resampler = Resampler { resamples: plan.bootstrap, seed: config.seed };
     let mut tasks = BTreeMap::new();
+    let mut items =
+        EvalItems { version: ITEMS_VERSION, purpose: plan.purpose.clone(), tasks: BTreeMap::new() };
     let mut domains: BTreeMap<String, Vec<Stratum>> = BTreeMap::new();
     let named = evaluation.tasks.iter().zip(tallies).zip(&plan.splits).zip(&config.task);
     for (((task, tally), split), settings) in named {
+        items.tasks.insert(task.name.clone(), tally.items(task, split));
         let (mut eval, strata) = tally.finish(task, split, plan, &resampler);
         if let Some(domain) = &settings.domain {
             eval.domain = Some(domain.clone());
@@ -172,7 +187,7 @@ pub fn evaluate(
         bootstrap: resampler.describe(),
         seconds: begun.elapsed().as_secs_f64(),
     };
-    Ok(Some((event, samples)))
+    Ok(Some(Evaluated { event, samples, items }))
 }
 
 fn domain(name: &str, strata: &[Stratum], resampler: &Resampler) -> DomainEval {

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use omni_record::{
-    Average, Estimate, Finish, Item, PartEval, ReasonKind, TaskEval, Value, Verdicts,
+    Average, Estimate, Finish, Item, PartEval, ReasonKind, TaskEval, TaskItems, Value, Verdicts,
 };
 
 use super::EvalPlan;
@@ -38,9 +38,23 @@ struct Mark {
 
 /// One item.
 struct Seen {
+    id: String,
     category: Option<String>,
     benchmark: Option<String>,
     marks: Vec<Mark>,
+}
+
+impl Seen {
+    /// The mean of a value over some of the item's marks; none where none has it.
+    fn mean(
+        &self,
+        marks: impl Fn(&Mark) -> bool,
+        value: impl Fn(&Mark) -> Option<f64>,
+    ) -> Option<f64> {
+        let mut mean = Mean::default();
+        self.marks.iter().filter(|m| marks(m)).filter_map(value).for_each(|v| mean.add(v));
+        mean.get()
+    }
 }
 
 /// What has been seen of one task so far.
@@ -93,7 +107,7 @@ impl Tally {
     pub(super) fn item(&mut self, item: &Item) -> usize {
         let text = |key: &str| item.data.get(key).and_then(|v| v.as_str()).map(str::to_owned);
         let (category, benchmark) = (text("category"), text("benchmark"));
-        self.seen.push(Seen { category, benchmark, marks: Vec::new() });
+        self.seen.push(Seen { id: item.id.clone(), category, benchmark, marks: Vec::new() });
         self.seen.len() - 1
     }
 
@@ -140,6 +154,21 @@ impl Tally {
         for rollout in rolled.rollouts.iter().filter(|_| place.primary) {
             self.length.add(f64::from(rollout.tokens));
             self.truncated.add(f64::from(u8::from(rollout.finish == Finish::Length)));
+        }
+    }
+
+    /// Each item's values, in the order in which the items were taken in.
+    pub(super) fn items(&self, task: &TaskSpec, split: &str) -> TaskItems {
+        let values = |greedy: bool| {
+            let of = |seen: &Seen| seen.mean(|m| m.greedy == greedy, |m| m.metric);
+            self.seen.iter().map(of).collect()
+        };
+        TaskItems {
+            split: split.to_owned(),
+            metric: task.reward.metric.clone(),
+            ids: self.seen.iter().map(|seen| seen.id.clone()).collect(),
+            sampled: values(false),
+            greedy: values(true),
         }
     }
 
@@ -224,11 +253,7 @@ impl View<'_> {
         marks: impl Fn(&Mark) -> bool,
         value: impl Fn(&Mark) -> Option<f64>,
     ) -> Vec<f64> {
-        let of_item = |seen: &Seen| {
-            let mut mean = Mean::default();
-            seen.marks.iter().filter(|m| marks(m)).filter_map(&value).for_each(|v| mean.add(v));
-            mean.get()
-        };
+        let of_item = |seen: &Seen| seen.mean(&marks, &value);
         self.seen.iter().filter(|s| items(s)).filter_map(of_item).collect()
     }
 
