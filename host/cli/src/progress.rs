@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::ProgressBar;
-use omni_record::{EvalEvent, StepEvent};
+use omni_record::{EvalEvent, RejectionEvent, StepEvent, SupervisedEvent};
 use omni_train::outside::{Phase, Progress, Report};
 
 use crate::console;
@@ -22,6 +22,7 @@ struct State {
     steps: Option<u64>,
     bar: Option<ProgressBar>,
     evaluation: Option<ProgressBar>,
+    sampling: Option<ProgressBar>,
 }
 
 impl Renderer {
@@ -33,7 +34,9 @@ impl Renderer {
     /// Takes the bars away, so that what follows stands alone.
     pub(crate) fn finish(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        for bar in [state.bar.take(), state.evaluation.take()].into_iter().flatten() {
+        for bar in
+            [state.bar.take(), state.evaluation.take(), state.sampling.take()].into_iter().flatten()
+        {
             bar.finish_and_clear();
         }
     }
@@ -56,6 +59,11 @@ impl Progress for Renderer {
                 bar.set_length(total as u64);
                 bar.set_position(done as u64);
             }
+            Report::Phase { phase: Phase::Sample, done, total } => {
+                let bar =
+                    state.sampling.get_or_insert_with(|| console::bar(total as u64, "sampling"));
+                bar.set_position(done as u64);
+            }
             Report::Phase { phase, done, total } => {
                 if let Some(bar) = &state.bar {
                     bar.set_message(format!("{} {done}/{total}", phase_name(phase)));
@@ -66,6 +74,20 @@ impl Progress for Renderer {
                     bar.set_position(event.step);
                 }
                 console::say(step_line(event, state.steps, &self.tasks));
+            }
+            Report::Rejection { done, total, event } => {
+                if done == total
+                    && let Some(bar) = state.sampling.take()
+                {
+                    bar.finish_and_clear();
+                }
+                console::say(sampling_line(done, total, event, &self.tasks));
+            }
+            Report::Supervised(event) => {
+                if let Some(bar) = &state.bar {
+                    bar.set_position(event.step);
+                }
+                console::say(supervised_line(event, state.steps));
             }
             Report::Eval(event) => {
                 if let Some(bar) = state.evaluation.take() {
@@ -91,6 +113,7 @@ fn phase_name(phase: Phase) -> &'static str {
         Phase::Generate => "generating",
         Phase::Score => "scoring",
         Phase::Update => "updating",
+        Phase::Sample => "sampling",
         Phase::Evaluate => "evaluating",
     }
 }
@@ -141,6 +164,42 @@ fn step_line(event: &StepEvent, steps: Option<u64>, tasks: &[String]) -> String 
         words.push(format!("{long} prompts too long"));
     }
     words.join("  ")
+}
+
+/// How far sampling is, and of each task how much was correct and how much was kept.
+fn sampling_line(done: u64, total: u64, event: &RejectionEvent, tasks: &[String]) -> String {
+    let mut words = vec![format!("sampled {done}/{total} prompts")];
+    for name in tasks {
+        let Some(task) = event.tasks.get(name).filter(|task| task.sampled > 0) else {
+            continue;
+        };
+        let correct = 100.0 * task.correct as f64 / task.sampled as f64;
+        let mut text = format!("{name} {correct:.1} % correct, {} kept", task.kept);
+        if task.undefined > 0 {
+            text.push_str(&format!(" [{} undefined]", task.undefined));
+        }
+        words.push(text);
+    }
+    words.push(format!("{:.1} s", event.seconds));
+    words.join("  ")
+}
+
+/// What a supervised step learned from.
+fn supervised_line(event: &SupervisedEvent, steps: Option<u64>) -> String {
+    let step = match steps {
+        Some(steps) => format!("step {}/{steps}", event.step),
+        None => format!("step {}", event.step),
+    };
+    format!(
+        "{step}  loss {:.4}  |grad| {:.2}  lr {:.1e}  epoch {:.2}  {} examples  {} tokens  {:.2} s",
+        event.loss,
+        event.grad_norm,
+        event.lr,
+        event.epoch,
+        event.examples,
+        event.tokens,
+        event.seconds
+    )
 }
 
 fn eval_line(event: &EvalEvent, tasks: &[String]) -> String {

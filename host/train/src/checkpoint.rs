@@ -52,6 +52,9 @@ pub(crate) struct State {
     pub(crate) tested: Option<u64>,
     /// Step and mean validation accuracy of the best checkpoint.
     pub(crate) best: Option<(u64, f64)>,
+    /// Digest of what a supervised run learns from; none in a run of reinforcement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) examples: Option<u64>,
     /// Records that belong to this state.
     pub(crate) records: Position,
 }

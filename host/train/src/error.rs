@@ -63,6 +63,9 @@ pub enum TrainError {
         /// What is missing, and what to do.
         message: String,
     },
+    /// The scheduler cannot schedule this run.
+    #[error("`schedule`: {0}")]
+    Setup(OutsideError),
     /// The scheduler failed.
     #[error("scheduler: {0}")]
     Scheduler(OutsideError),
@@ -97,6 +100,13 @@ pub enum TrainError {
         /// Outputs given.
         rollouts: usize,
     },
+    /// Rejection sampling kept no output, so there is nothing to learn from.
+    #[error(
+        "none of the sampled outputs was both correct and finished ({0}), so there is nothing to \
+         learn from; raise sft.samples, sft.prompts or rollout.max_completion_tokens, or begin from \
+         a policy that solves some of the problems"
+    )]
+    NothingKept(String),
     /// The run cannot go on from what is there.
     #[error("{0}")]
     Resume(String),
@@ -123,6 +133,7 @@ impl TrainError {
             | Self::Task { .. }
             | Self::Resume(_)
             | Self::Continue { .. }
+            | Self::Setup(_)
             | Self::Checkpoint { .. } => true,
             Self::Policy(e) => e.is_input(),
             _ => false,

@@ -36,9 +36,15 @@ pub(crate) struct Count {
 }
 
 impl Count {
+    /// What was counted before.
+    pub(crate) fn of(outputs: u64, faults: u32) -> Self {
+        Self { outputs, faults: u64::from(faults), latest: None }
+    }
+
     /// Takes in one output.
     pub(crate) fn add(&mut self, reward: &RewardSpec, components: &[Component]) {
-        let weighs = |name: &str| reward.components.iter().any(|c| c.name == name && c.weight > 0.0);
+        let weighs =
+            |name: &str| reward.components.iter().any(|c| c.name == name && c.weight > 0.0);
         let undefined_here = components.iter().filter_map(|c| match &c.value {
             Value::Undefined(why) if weighs(&c.name) => Some(why.clone()),
             _ => None,
@@ -71,23 +77,11 @@ impl Faults {
     ///
     /// # Errors
     /// When the fraction of faults in the window is above `limit`.
-    pub(crate) fn check(
-        &mut self,
-        task: &str,
-        count: Count,
-        limit: f64,
-    ) -> Result<(), TrainError> {
+    pub(crate) fn check(&mut self, task: &str, count: Count, limit: f64) -> Result<(), TrainError> {
         self.add(count.outputs, count.faults, limit).map_err(|window| {
             let (kind, message) = reason(count.latest.as_ref());
             let (undefined, rollouts) = (window.undefined, window.rollouts);
-            TrainError::Faults {
-                task: task.to_owned(),
-                undefined,
-                rollouts,
-                limit,
-                kind,
-                message,
-            }
+            TrainError::Faults { task: task.to_owned(), undefined, rollouts, limit, kind, message }
         })
     }
 

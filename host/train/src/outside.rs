@@ -5,7 +5,9 @@
 
 use std::path::Path;
 
-use omni_record::{EvalEvent, GroupScore, Item, Rollout, StepEvent};
+use omni_record::{
+    EvalEvent, GroupScore, Item, RejectionEvent, Rollout, StepEvent, SupervisedEvent,
+};
 
 /// An error from behind one of these traits; its message is for people.
 pub type OutsideError = Box<dyn std::error::Error + Send + Sync>;
@@ -58,10 +60,26 @@ pub struct TaskInfo {
     pub weight: f64,
 }
 
+/// What was measured before training, from which an order of tasks can be chosen; METHOD sections 4
+/// and 5.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Evidence {
+    /// The tasks, in the matrices' order; it may know more of them than are trained.
+    pub tasks: Vec<String>,
+    /// Accuracy of the first policy, by task.
+    pub base_accuracy: Vec<f64>,
+    /// Accuracy of each task after training on it alone.
+    pub self_accuracy: Vec<f64>,
+    /// Backward transfer: rows are the tasks evaluated, columns the tasks trained.
+    pub backward_transfer: Vec<Vec<f64>>,
+    /// Relative changes of entropy: rows are the tasks trained, columns the tasks evaluated.
+    pub entropy_change: Option<Vec<Vec<f64>>>,
+}
+
 /// What a scheduler knows at the beginning, beside its own configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScheduleSetup {
-    /// The tasks, in the order of the run file.
+    /// The tasks that are trained, in the order of the run file.
     pub tasks: Vec<TaskInfo>,
     /// Prompts in a batch.
     pub prompts_per_batch: u32,
@@ -69,6 +87,8 @@ pub struct ScheduleSetup {
     pub epochs: f64,
     /// The run's seed.
     pub seed: u32,
+    /// What was measured before, where there is something.
+    pub evidence: Option<Evidence>,
 }
 
 /// What one optimisation step, or an evaluation, showed of one task.
@@ -134,6 +154,8 @@ pub enum Phase {
     Generate,
     /// Waiting for the last scores.
     Score,
+    /// Rejection sampling: writing and scoring, before supervised training.
+    Sample,
     /// Forward, backward and optimizer.
     Update,
     /// Held-out evaluation.
@@ -162,6 +184,17 @@ pub enum Report<'a> {
     },
     /// A step was taken.
     Step(&'a StepEvent),
+    /// Rejection sampling is done, or has come so far that it may be worth a line.
+    Rejection {
+        /// Prompts that were sampled.
+        done: u64,
+        /// Prompts in all.
+        total: u64,
+        /// What it came to so far.
+        event: &'a RejectionEvent,
+    },
+    /// A supervised step was taken.
+    Supervised(&'a SupervisedEvent),
     /// An evaluation was made.
     Eval(&'a EvalEvent),
     /// A checkpoint was written.

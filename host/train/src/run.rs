@@ -60,6 +60,13 @@ impl<'a> Run<'a> {
     fn begin(mut parts: Training<'a>) -> Result<Self, TrainError> {
         let config = parts.config;
         config.validate()?;
+        if parts.folder.rejection_jsonl().exists() {
+            return Err(TrainError::Resume(format!(
+                "{} holds a supervised run; go on with it with `omni-host sft --resume`, or choose \
+                 another folder with --out",
+                parts.folder.root().display()
+            )));
+        }
         let prompts = Prompts {
             config,
             tasks: parts.tasks,
