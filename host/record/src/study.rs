@@ -133,12 +133,25 @@ pub struct MethodRun {
     pub prompts: u64,
     /// Seconds that it would have taken alone: its own steps and those of shared prefixes.
     pub seconds: f64,
+    /// Weighted mean log gain over θ0 on the test split (eq. 14); a reader that finds none takes it
+    /// from the accuracies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gain: Option<Gain>,
     /// Run folders relative to the study's, in the order of training: curves are read from them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<PathBuf>,
     /// Folder of the test evaluation, relative to the study's: sample outputs are read from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<PathBuf>,
+}
+
+/// A weighted mean log gain over θ0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Gain {
+    /// `Σ α ln(acc / acc θ0) / Σ α`.
+    pub score: f64,
+    /// Its standard error by bootstrap over items, paired with θ0's.
+    pub standard_error: f64,
 }
 
 /// A policy on a task.
@@ -185,8 +198,14 @@ pub struct OrderRecord {
     pub order: Vec<String>,
     /// Predicted accuracies by task, from the evidence (its mean over seeds).
     pub predicted: BTreeMap<String, f64>,
+    /// Standard errors of the same under the bootstrap of the evidence, where it was made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub predicted_errors: BTreeMap<String, f64>,
     /// Predicted weighted mean log gain over θ0.
     pub score: f64,
+    /// Its standard error under the same bootstrap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score_error: Option<f64>,
     /// Chance that it is the best, under the bootstrap of the evidence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probability: Option<f64>,

@@ -56,29 +56,48 @@ pub fn page(title: &str, body: &str) -> String {
          content=\"default-src 'none'; style-src 'unsafe-inline'\">\
          <title>{}</title><style>{STYLE}{}</style></head>\n<body><main>\n{body}\n</main></body></html>\n",
         escape(title),
-        crate::svg::STYLE
+        crate::chart::STYLE
     )
 }
 
 const STYLE: &str = "\
 body{margin:0;background:#fff;color:#1c1c1c;font:16px/1.5 system-ui,sans-serif}\
-main{max-width:1080px;margin:0 auto;padding:1rem}\
-h1{font-size:1.5rem;margin:.5rem 0}h2{font-size:1.15rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:1.2rem 0 .4rem}\
+main{max-width:1120px;margin:0 auto;padding:1rem}\
+h1{font-size:1.5rem;margin:.5rem 0;overflow-wrap:anywhere}\
+h2{font-size:1.2rem;margin:2.2rem 0 .5rem;border-bottom:2px solid #ddd}\
+h3{font-size:1rem;margin:1.2rem 0 .4rem;overflow-wrap:anywhere}\
+p{margin:.5rem 0;max-width:52rem}li{margin:.35rem 0;max-width:52rem}ul{padding-left:1.3rem}\
 .facts{color:#555;margin:0 0 1rem}\
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:1rem}\
-figure{margin:0;border:1px solid #ddd;border-radius:6px;padding:.6rem}\
-figcaption{font-weight:600}svg{width:100%;height:auto;display:block}\
-.legend{margin:.2rem 0;font-size:.85rem}.legend span{margin-right:.9rem;white-space:nowrap}\
-.legend i{display:inline-block;width:1em;height:.28em;margin-right:.35em;vertical-align:middle}\
-.none,.note{color:#666;font-size:.9rem}\
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}\
-th,td{padding:.25rem .7rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}\
-th:first-child,td:first-child{text-align:left}\
+.warn{border-left:4px solid #d55e00;padding:.3rem .8rem;background:#fff6ee}\
+.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,335px),1fr));gap:.8rem;margin:.8rem 0}\
+.wide{grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr))}\
+figure{margin:0;border:1px solid #ddd;border-radius:6px;padding:.6rem;min-width:0}\
+figcaption{font-weight:600;overflow-wrap:anywhere}figure .note{margin:.1rem 0 .4rem}\
+figure>.scroll>svg{width:100%;height:auto;display:block}\
+.legend{margin:.2rem 0;font-size:.85rem}.legend span{margin-right:.9rem;display:inline-block}\
+.legend svg{width:24px;height:12px;margin-right:.35em;vertical-align:-1px}.legend svg.dot{width:12px}\
+.none,.note{color:#555;font-size:.88rem}\
+.scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92rem}\
+th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}\
+th{vertical-align:bottom;border-bottom-color:#888}\
+th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:#fff}\
+.text{text-align:left}td i{font-style:normal;color:#666}\
 details{border:1px solid #ddd;border-radius:6px;padding:.4rem .6rem;margin:.4rem 0}\
-summary{cursor:pointer}\
+summary{cursor:pointer;overflow-wrap:anywhere}\
 pre{white-space:pre-wrap;overflow-wrap:anywhere;background:#f6f6f6;padding:.5rem;margin:.4rem 0;\
 font:13px/1.4 ui-monospace,monospace;max-height:24rem;overflow-y:auto}\
-@media print{details{break-inside:avoid}figure{break-inside:avoid}}";
+.side{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,250px),1fr));gap:.6rem}\
+.side>div{min-width:0}.side p{margin:.2rem 0;font-size:.88rem}.side pre{max-height:16rem}\
+@media(max-width:480px){main{padding:.6rem}figure{padding:.35rem}th,td{padding:.25rem .4rem}\
+td:first-child{white-space:normal;min-width:6.5rem;max-width:9rem;overflow-wrap:anywhere}}\
+@page{size:A4;margin:12mm}\
+@media print{body{font-size:9.5pt}main{max-width:none;padding:0}h2,h3{break-after:avoid}\
+details,figure,.side>div,tr{break-inside:avoid}\
+.scroll{overflow:visible}.charts{grid-template-columns:1fr 1fr}\
+table{font-size:7.5pt}th,td{padding:.12rem .3rem;white-space:normal}td{white-space:nowrap}\
+td.text{white-space:normal}pre{max-height:none;overflow:visible;font-size:7.5pt}\
+svg{min-width:0!important}details::details-content{content-visibility:visible;display:block}\
+*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}";
 
 #[cfg(test)]
 mod tests {

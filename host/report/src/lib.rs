@@ -1,14 +1,17 @@
-//! A run's records as one page that can be mailed: tables, curves and sample outputs.
+//! A run's or a study's records as one page that can be mailed, and its numbers as CSV and JSON.
 //!
 //! Reads `omni-record` alone, never the engine, so that old runs render. The page is self-contained
 //! (inline SVG and CSS, no script, no network) and the same records give the same bytes. Whatever a
 //! model wrote is escaped: its output may be hostile HTML.
 
+pub mod chart;
 mod evaluation;
 pub mod html;
+mod output;
 mod run;
+pub mod study;
 mod summary;
-pub mod svg;
+mod table;
 
 use std::path::{Path, PathBuf};
 
@@ -28,6 +31,14 @@ pub enum ReportError {
     /// There are none.
     #[error("{}: no events: is this a run folder?", .0.display())]
     NoRun(PathBuf),
+    /// A study's record could not be read.
+    #[error("{}: {problem}", path.display())]
+    Study {
+        /// The record.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
     /// The page could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {
@@ -50,25 +61,29 @@ pub fn picture(folder: &Path) -> Result<String, ReportError> {
     Ok(run_picture(&events))
 }
 
-/// Writes `report.html` of a run folder, and says where it is.
+/// Writes the report of a run's or a study's folder beside its records, and says where the page is.
 ///
 /// # Errors
-/// When the records cannot be read, there are none, or the page cannot be written.
+/// When the records cannot be read, there are none, or something cannot be written.
 pub fn write(folder: &Path) -> Result<PathBuf, ReportError> {
-    let run = RunFolder::new(folder);
-    let events = run.events()?;
-    if events.is_empty() {
-        return Err(ReportError::NoRun(folder.to_owned()));
-    }
-    let samples = run.samples()?;
-    let name = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
-    let name =
-        name.file_name().map_or("run".to_owned(), |name| name.to_string_lossy().into_owned());
-    let path = run.report_html();
-    let failed = |source| ReportError::Write { path: path.clone(), source };
-    // Written aside, so that a full disk leaves the last report whole.
-    let aside = path.with_extension("html.aside");
-    std::fs::write(&aside, run_page(&name, &events, &samples)).map_err(failed)?;
-    std::fs::rename(&aside, &path).map_err(failed)?;
-    Ok(path)
+    write_to(folder, folder)
+}
+
+/// The same, into a folder of its own.
+///
+/// # Errors
+/// As for [`write`].
+pub fn write_to(folder: &Path, out: &Path) -> Result<PathBuf, ReportError> {
+    let document = if folder.join(study::RECORD).is_file() {
+        study::document(folder)?
+    } else {
+        run::document(folder)?
+    };
+    document.write(out)
+}
+
+/// What a folder is called.
+fn name_of(folder: &Path) -> Option<String> {
+    let whole = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    Some(whole.file_name()?.to_string_lossy().into_owned())
 }

@@ -2,19 +2,40 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::Path;
 
-use omni_record::{Event, Sample, StartEvent, StepEvent, TaskStep, Value};
+use omni_record::{Event, RunFolder, Sample, StartEvent, StepEvent, TaskStep, Value};
 
+use crate::ReportError;
+use crate::chart::{Chart, Series};
 use crate::evaluation::eval_tables;
 use crate::html::{escape, page, table};
+use crate::output::Document;
 use crate::summary::Summary;
-use crate::svg::{Chart, Series};
 
 /// Points of a step curve that the heavy line averages.
 const SMOOTH: usize = 10;
 
 /// Outputs shown of one sample.
 const SHOWN_OUTPUTS: usize = 4;
+
+/// The report of a run folder.
+pub(crate) fn document(folder: &Path) -> Result<Document, ReportError> {
+    let run = RunFolder::new(folder);
+    let events = run.events()?;
+    if events.is_empty() {
+        return Err(ReportError::NoRun(folder.to_owned()));
+    }
+    let samples = run.samples()?;
+    let name = crate::name_of(folder).unwrap_or_else(|| "run".to_owned());
+    Ok(Document {
+        kind: "run",
+        page: run_page(&name, &events, &samples),
+        name,
+        findings: Vec::new(),
+        tables: Vec::new(),
+    })
+}
 
 /// The page of a run, from its records.
 #[must_use]
@@ -254,6 +275,7 @@ fn step_chart(title: &str, y: &str, include: &[f64], series: Vec<Series>) -> Cha
         series,
         smooth: SMOOTH,
         include: include.to_vec(),
+        ..Chart::default()
     }
 }
 
