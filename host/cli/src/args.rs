@@ -46,9 +46,8 @@ pub(crate) enum Command {
     Study(Rest),
     /// Choose the order of a curriculum from measured backward transfer.
     Plan(Plan),
-    /// Fine-tune on sampled answers (not supported yet).
-    #[command(hide = true)]
-    Sft(Rest),
+    /// Sample from the policy of a run file, keep what its rewards call correct, fine-tune on that.
+    Sft(Sft),
     /// Merge models that were trained from one base: TIES, task arithmetic, linear.
     Merge(Merge),
     /// Serve a policy and the tasks' rewards over HTTP, as an OpenAI-compatible endpoint.
@@ -93,6 +92,23 @@ pub(crate) struct Train {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Override a setting, as in `--set optimizer.lr=1e-5`; repeatable.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// `sft`.
+#[derive(Debug, Args)]
+pub(crate) struct Sft {
+    /// The run file; its table `[sft]` says how much is sampled and how it is learned.
+    #[arg(value_name = "RUN.toml")]
+    pub(crate) run: PathBuf,
+    /// Go on from what the run folder holds: the sampled outputs, or the last checkpoint.
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// The run folder. Default: runs/NAME-sft, after the run file's name.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Override a setting, as in `--set sft.samples=8`; repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
 }

@@ -9,8 +9,10 @@ mod console;
 mod distractors;
 mod docs;
 mod doctor;
+mod dry_run;
 mod engine;
 mod eval;
+mod evidence;
 mod fault;
 mod lock;
 mod merge;
@@ -24,6 +26,7 @@ mod run;
 mod schedule;
 mod score;
 mod serve;
+mod sft;
 mod task;
 mod train;
 mod warmup;
@@ -78,7 +81,7 @@ fn dispatch(arguments: &Arguments) -> Outcome<()> {
         }
         Command::Study(_) => Err(Fault::unsupported("omni-host study")),
         Command::Plan(plan) => plan::run(plan),
-        Command::Sft(_) => Err(Fault::unsupported("omni-host sft")),
+        Command::Sft(sft) => sft::run(arguments, sft),
         Command::Merge(merge) => merge::run(merge),
         Command::Serve(serve) => serve::run(arguments, serve),
         Command::Bench(_) => Err(Fault::unsupported("omni-host bench")),

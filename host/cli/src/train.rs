@@ -10,10 +10,14 @@ use omni_train::{Ending, RunConfig, Training};
 
 use crate::args::{Arguments, Train};
 use crate::console;
+use crate::evidence::Measured;
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::progress::Renderer;
 use crate::run::{self, Run};
 use crate::schedule::PluginScheduler;
+
+/// What the lock calls the file that the scheduler chose by.
+const EVIDENCE: &str = "schedule.evidence";
 
 /// Trains, and shows what came of it.
 pub(crate) fn run(arguments: &Arguments, train: &Train) -> Outcome<()> {
@@ -35,6 +39,10 @@ pub(crate) fn run(arguments: &Arguments, train: &Train) -> Outcome<()> {
     if let Some(checkpoint) = &config.policy.continue_from {
         lock.add_checkpoint(checkpoint)?;
     }
+    let measured = Measured::of_run(config)?;
+    if let Some(measured) = &measured {
+        lock.files.insert(EVIDENCE.to_owned(), crate::lock::digest(measured.text.as_bytes()));
+    }
     if train.resume {
         same_run(config, &folder.run_toml())?;
         lock.check(&folder.lock_toml())?;
@@ -42,6 +50,11 @@ pub(crate) fn run(arguments: &Arguments, train: &Train) -> Outcome<()> {
     folder.create().or_run()?;
     write(&folder.run_toml(), &config.to_toml().or_input()?)?;
     write(&folder.lock_toml(), &lock.to_toml()?)?;
+    if let Some(measured) = &measured {
+        write(&folder.evidence_json(), &measured.text)?;
+        measured.notice(config).into_iter().for_each(console::say);
+    }
+    let evidence = measured.as_ref().map(Measured::for_scheduler);
 
     let model = config.policy.model.clone();
     let threads = run::threads(config.policy.threads);
@@ -59,6 +72,7 @@ pub(crate) fn run(arguments: &Arguments, train: &Train) -> Outcome<()> {
         problems: &ready.problems,
         scorer: &ready.scorer,
         scheduler: &mut scheduler,
+        evidence: evidence.as_ref(),
         progress: &renderer,
         stop,
         folder: &folder,
@@ -73,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments, train: &Train) -> Outcome<()> {
         console::say(format!(
             "interrupted after step {}; go on with: {}",
             summary.steps,
-            resume_command(train)
+            again(train)
         ));
         return Ok(());
     }
@@ -93,16 +107,18 @@ pub(crate) fn run(arguments: &Arguments, train: &Train) -> Outcome<()> {
 
 /// `--out`, or a folder called after the run file.
 fn out_folder(train: &Train) -> PathBuf {
-    if let Some(out) = &train.out {
-        return out.clone();
-    }
-    let stem = train.run.file_stem().unwrap_or_default();
+    train.out.clone().unwrap_or_else(|| Path::new("runs").join(run_name(&train.run)))
+}
+
+/// The name of a run that is called after its file.
+pub(crate) fn run_name(run: &Path) -> String {
+    let stem = run.file_stem().unwrap_or_default();
     // Many run files are called run.toml; their folder then says more.
-    let name = match train.run.parent().and_then(Path::file_name) {
+    let name = match run.parent().and_then(Path::file_name) {
         Some(parent) if stem == "run" => parent,
         _ => stem,
     };
-    Path::new("runs").join(name)
+    name.to_string_lossy().into_owned()
 }
 
 fn scheduler(ready: &Run) -> Outcome<PluginScheduler> {
@@ -157,18 +173,28 @@ fn hint(fault: Fault, folder: &RunFolder, train: &Train) -> Fault {
     match (fault, steps.last()) {
         (Fault::Run(message), Some(step)) => Fault::Run(format!(
             "{message}\n  the checkpoint of step {step} stands; once that is mended, go on with: {}",
-            resume_command(train)
+            again(train)
         )),
         (fault, _) => fault,
     }
 }
 
-fn resume_command(train: &Train) -> String {
-    let mut words = vec!["omni-host train".to_owned(), quoted(&train.run.display().to_string())];
-    if let Some(out) = &train.out {
+fn again(train: &Train) -> String {
+    resume_command("train", &train.run, train.out.as_deref(), &train.set)
+}
+
+/// What a person types to go on with a run.
+pub(crate) fn resume_command(
+    command: &str,
+    run: &Path,
+    out: Option<&Path>,
+    set: &[String],
+) -> String {
+    let mut words = vec![format!("omni-host {command}"), quoted(&run.display().to_string())];
+    if let Some(out) = out {
         words.push(format!("--out {}", quoted(&out.display().to_string())));
     }
-    for set in &train.set {
+    for set in set {
         words.push(format!("--set {}", quoted(set)));
     }
     words.push("--resume".to_owned());
@@ -206,7 +232,7 @@ mod tests {
             set: vec!["task.0.config={x='y'}".into(), "seed=3".into()],
         };
         assert_eq!(
-            resume_command(&train),
+            again(&train),
             "omni-host train 'my run.toml' --out out --set 'task.0.config={x='\\''y'\\''}' \
              --set seed=3 --resume"
         );

@@ -192,7 +192,6 @@ fn rows_of_a_run_that_are_broken() {
 fn commands_that_are_not_there_yet() {
     for words in [
         &["study", "x.toml", "--dry-run"][..],
-        &["sft"],
         &["bench", "policy"],
         &["dev", "pack"],
         &["pack", "push", "x"],
