@@ -19,6 +19,7 @@ pub use dataset::{Data, DataFilter, DataFormat, DataJoin, Dataset, LastMessage};
 pub use error::ConfigError;
 pub use models::ModelSource;
 pub use preset::Preset;
+pub use read::read_settings;
 pub use settings::{
     Advantage, AggregationDenominator, Checkpoint, Decay, Device, Evaluation, FinalEvaluation,
     LogprobSupport, LongPrompts, Loss, LossKind, LrSchedule, MedianMap, Normalise, Optimizer,

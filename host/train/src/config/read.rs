@@ -34,6 +34,7 @@ impl RunConfig {
         let folder = file.parent().unwrap_or(Path::new(""));
         config.policy.model = absolute(folder, &config.policy.model);
         config.policy.continue_from = config.policy.continue_from.map(|p| absolute(folder, &p));
+        config.schedule.evidence = config.schedule.evidence.map(|p| absolute(folder, &p));
         for model in config.models.values_mut() {
             model.place(|path| absolute(folder, path));
         }
@@ -72,6 +73,22 @@ impl WarmupConfig {
         config.from = config.from.map(|p| absolute(folder, &p));
         Ok(config)
     }
+}
+
+/// Reads another file of settings (a study's) as run files are read: with `key=value` overrides above
+/// it, unknown keys being errors, and what `check` finds wrong placed in the file.
+///
+/// # Errors
+/// As [`RunConfig::resolve`].
+pub fn read_settings<T: DeserializeOwned>(
+    file: &Path,
+    overrides: &[String],
+    check: impl FnOnce(&T) -> Result<(), ConfigError>,
+) -> Result<T, ConfigError> {
+    let text = read(file)?;
+    let (settings, source) = layered(&text, file, overrides, |_| None)?;
+    check(&settings).map_err(|e| source.place(e))?;
+    Ok(settings)
 }
 
 fn read(file: &Path) -> Result<String, ConfigError> {
