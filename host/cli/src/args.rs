@@ -52,7 +52,7 @@ pub(crate) enum Command {
     Merge(Merge),
     /// Serve a policy and the tasks' rewards over HTTP, as an OpenAI-compatible endpoint.
     Serve(Serve),
-    /// Write a run's report.html again from its records.
+    /// Write the report of a run or a study again from its records: a page, CSV and JSON.
     Report(Report),
     /// Benchmarks (not supported yet).
     #[command(hide = true)]
@@ -406,9 +406,13 @@ pub(crate) enum Plugin {
 /// `report`.
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// The run folder.
-    pub(crate) run: PathBuf,
-    /// Also write the rewards' curves as an SVG picture.
+    /// The folder of a run or of a study.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Write report.html, report.json and tables/*.csv there, not beside the records.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Also write a picture: a run's rewards, or a study's orders as predicted and as measured.
     #[arg(long, value_name = "FILE.svg")]
     pub(crate) svg: Option<PathBuf>,
 }

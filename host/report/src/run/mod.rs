@@ -1,23 +1,21 @@
 //! One run's page: before and after, curves, what could not be scored, sample outputs.
 
+mod curves;
+mod samples;
+mod tables;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use omni_record::{Event, RunFolder, Sample, StartEvent, StepEvent, TaskStep, Value};
+use omni_record::{Event, RunFolder, Sample, StartEvent, StepEvent};
 
 use crate::ReportError;
-use crate::chart::{Chart, Series};
 use crate::evaluation::eval_tables;
 use crate::html::{escape, page, table};
 use crate::output::Document;
 use crate::summary::Summary;
-
-/// Points of a step curve that the heavy line averages.
-const SMOOTH: usize = 10;
-
-/// Outputs shown of one sample.
-const SHOWN_OUTPUTS: usize = 4;
+use crate::table::duration;
 
 /// The report of a run folder.
 pub(crate) fn document(folder: &Path) -> Result<Document, ReportError> {
@@ -33,7 +31,7 @@ pub(crate) fn document(folder: &Path) -> Result<Document, ReportError> {
         page: run_page(&name, &events, &samples),
         name,
         findings: Vec::new(),
-        tables: Vec::new(),
+        tables: tables::all(&events),
     })
 }
 
@@ -58,9 +56,15 @@ pub fn run_page(name: &str, events: &[Event], samples: &[Sample]) -> String {
     facts(&mut body, start, events, &steps);
     before_and_after(&mut body, events);
     evaluation(&mut body, events, &tasks);
-    curves(&mut body, events, &steps, &tasks);
-    undefined(&mut body, &steps, &tasks);
-    outputs(&mut body, samples, &tasks);
+    let rejection = tables::rejection(events);
+    if !rejection.rows.is_empty() {
+        body.push_str(&rejection.html());
+    }
+    curves::curves(&mut body, events, &steps, &tasks);
+    if !steps.is_empty() {
+        undefined(&mut body, &steps, &tasks);
+    }
+    samples::outputs(&mut body, samples, &tasks);
     page(&format!("{name} – omni-host"), &body)
 }
 
@@ -78,7 +82,7 @@ pub fn run_picture(events: &[Event]) -> String {
             _ => None,
         })
         .collect();
-    rewards(&steps, &task_names(start, events)).standalone()
+    curves::rewards(&steps, &task_names(start, events)).standalone()
 }
 
 fn task_names(start: Option<&StartEvent>, events: &[Event]) -> Vec<String> {
@@ -88,6 +92,7 @@ fn task_names(start: Option<&StartEvent>, events: &[Event]) -> Vec<String> {
         let more: Vec<&String> = match event {
             Event::Step(step) => step.tasks.keys().collect(),
             Event::Eval(eval) => eval.tasks.keys().collect(),
+            Event::Supervised(step) => step.tasks.keys().collect(),
             _ => Vec::new(),
         };
         for name in more {
@@ -105,11 +110,20 @@ fn facts(body: &mut String, start: Option<&StartEvent>, events: &[Event], steps:
         facts.push(format!("{} parameters", start.parameters));
         facts.push(format!("seed {}", start.seed));
     }
-    facts.push(format!("{} steps", steps.len()));
+    let supervised = events.iter().filter(|e| matches!(e, Event::Supervised(_))).count();
+    if supervised > 0 {
+        facts.push(format!("{supervised} supervised steps"));
+    }
+    if supervised == 0 || !steps.is_empty() {
+        facts.push(format!("{} steps", steps.len()));
+    }
     let rollouts: u64 =
         steps.iter().flat_map(|step| step.tasks.values()).map(|t| u64::from(t.rollouts)).sum();
-    facts.push(format!("{rollouts} outputs"));
-    let training: f64 = steps.iter().flat_map(|step| step.seconds.values()).sum();
+    if rollouts > 0 {
+        facts.push(format!("{rollouts} outputs"));
+    }
+    let training: f64 = steps.iter().flat_map(|step| step.seconds.values()).sum::<f64>()
+        + events.iter().map(supervised_seconds).sum::<f64>();
     if training > 0.0 {
         facts.push(format!("{} in training steps", duration(training)));
     }
@@ -126,8 +140,11 @@ fn facts(body: &mut String, start: Option<&StartEvent>, events: &[Event], steps:
     let _ = write!(body, "<p class=\"facts\">{}</p>", escape(&facts.join(" · ")));
 }
 
-fn duration(seconds: f64) -> String {
-    if seconds < 120.0 { format!("{seconds:.0} s") } else { format!("{:.1} min", seconds / 60.0) }
+fn supervised_seconds(event: &Event) -> f64 {
+    match event {
+        Event::Supervised(step) => step.seconds,
+        _ => 0.0,
+    }
 }
 
 fn before_and_after(body: &mut String, events: &[Event]) {
@@ -160,175 +177,6 @@ fn evaluation(body: &mut String, events: &[Event], tasks: &[String]) {
             let _ = write!(body, "<p class=\"note\">{}.</p>", escape(&shown.note));
         }
     }
-}
-
-/// A curve's name, and what it takes of a step.
-type Line<'a> = (&'a str, fn(&StepEvent) -> f64);
-
-/// What a curve takes of a task's step.
-type Pick<'a> = &'a dyn Fn(&TaskStep) -> Option<f64>;
-
-fn rewards(steps: &[&StepEvent], tasks: &[String]) -> Chart {
-    let (title, y) = ("Reward of training outputs", "mean reward");
-    by_task(steps, tasks, title, y, &[0.0], &|task| task.reward_mean)
-}
-
-/// One line a task.
-fn by_task(
-    steps: &[&StepEvent],
-    tasks: &[String],
-    title: &str,
-    y: &str,
-    include: &[f64],
-    pick: Pick<'_>,
-) -> Chart {
-    let series = tasks
-        .iter()
-        .map(|task| Series {
-            name: task.clone(),
-            points: steps
-                .iter()
-                .filter_map(|step| Some((step.step as f64, pick(step.tasks.get(task)?)?)))
-                .collect(),
-            marks: false,
-        })
-        .collect();
-    step_chart(title, y, include, series)
-}
-
-fn curves(body: &mut String, events: &[Event], steps: &[&StepEvent], tasks: &[String]) {
-    body.push_str("<h2>Curves</h2>");
-    if steps.len() > 1 {
-        let _ = write!(
-            body,
-            "<p class=\"note\">Pale lines are single steps, heavy lines the mean of the last \
-             {SMOOTH} that held the task.</p>"
-        );
-    }
-    body.push_str("<div class=\"charts\">");
-    let by_task = |title: &str, y: &str, include: &[f64], pick: Pick<'_>| {
-        by_task(steps, tasks, title, y, include, pick)
-    };
-    let overall = |title: &str, y: &str, include: &[f64], lines: &[Line<'_>]| {
-        let series = lines
-            .iter()
-            .map(|(name, pick)| Series {
-                name: (*name).to_owned(),
-                points: steps.iter().map(|step| (step.step as f64, pick(step))).collect(),
-                marks: false,
-            })
-            .collect();
-        step_chart(title, y, include, series)
-    };
-    let mut charts = vec![
-        rewards(steps, tasks),
-        held_out(events, tasks),
-        by_task("Token entropy", "nats", &[0.0], &|task| task.entropy),
-        by_task("Length of outputs", "tokens", &[0.0], &|task| Some(task.completion_length)),
-        by_task("Groups without variance in reward", "fraction", &[0.0, 1.0], &|task| {
-            Some(task.zero_variance_fraction)
-        }),
-        by_task("Outputs cut by the length limit", "fraction", &[0.0], &|task| {
-            Some(task.truncated_fraction)
-        }),
-        overall("Loss", "loss", &[], &[("loss", |step| step.loss)]),
-        overall(
-            "Gradient norm before clipping",
-            "L2 norm",
-            &[0.0],
-            &[("norm", |step| step.grad_norm)],
-        ),
-        overall(
-            "Clipped tokens",
-            "fraction",
-            &[0.0],
-            &[("from below", |step| step.clip_low), ("from above", |step| step.clip_high)],
-        ),
-        overall("Learning rate", "", &[0.0], &[("lr", |step| step.lr)]),
-        phases(steps),
-    ];
-    // A run without a reference model has no KL to show.
-    if steps.iter().any(|step| step.kl != 0.0) {
-        charts.insert(
-            7,
-            overall("KL to the reference (k3)", "nats", &[0.0], &[("kl", |step| step.kl)]),
-        );
-    }
-    if steps.iter().any(|step| step.tasks.values().any(|task| task.reward_map.is_some())) {
-        let median = |task: &TaskStep| Some(task.reward_map?.median);
-        charts.insert(
-            2,
-            by_task("Running median that rewards are mapped by", "reward", &[0.0], &median),
-        );
-    }
-    for chart in charts {
-        body.push_str(&chart.render());
-    }
-    body.push_str("</div>");
-}
-
-fn step_chart(title: &str, y: &str, include: &[f64], series: Vec<Series>) -> Chart {
-    Chart {
-        title: title.to_owned(),
-        x: "step".to_owned(),
-        y: y.to_owned(),
-        series,
-        smooth: SMOOTH,
-        include: include.to_vec(),
-        ..Chart::default()
-    }
-}
-
-/// The metric on held-out items: validation during training, and the test split at both ends.
-fn held_out(events: &[Event], tasks: &[String]) -> Chart {
-    let evals: Vec<_> = events
-        .iter()
-        .filter_map(|event| match event {
-            Event::Eval(eval) => Some(eval),
-            _ => None,
-        })
-        .collect();
-    let purpose =
-        if evals.iter().any(|eval| eval.purpose == "validation") { "validation" } else { "test" };
-    let series = tasks
-        .iter()
-        .map(|task| Series {
-            name: task.clone(),
-            points: evals
-                .iter()
-                .filter(|eval| eval.purpose == purpose)
-                .filter_map(|eval| {
-                    let accuracy = eval.tasks.get(task)?.accuracy()?;
-                    Some((eval.step as f64, accuracy.mean))
-                })
-                .collect(),
-            marks: true,
-        })
-        .collect();
-    let mut chart = step_chart(
-        &format!("Held-out metric ({purpose} split)"),
-        "accuracy or preference",
-        &[0.0],
-        series,
-    );
-    chart.smooth = 0;
-    chart
-}
-
-fn phases(steps: &[&StepEvent]) -> Chart {
-    let names: BTreeSet<&String> = steps.iter().flat_map(|step| step.seconds.keys()).collect();
-    let series = names
-        .into_iter()
-        .map(|name| Series {
-            name: name.clone(),
-            points: steps
-                .iter()
-                .filter_map(|step| Some((step.step as f64, *step.seconds.get(name)?)))
-                .collect(),
-            marks: false,
-        })
-        .collect();
-    step_chart("Time of a step's phases", "seconds", &[0.0], series)
 }
 
 fn undefined(body: &mut String, steps: &[&StepEvent], tasks: &[String]) {
@@ -368,72 +216,9 @@ fn undefined(body: &mut String, steps: &[&StepEvent], tasks: &[String]) {
     );
 }
 
-fn outputs(body: &mut String, samples: &[Sample], tasks: &[String]) {
-    body.push_str("<h2>Sample outputs</h2>");
-    if samples.is_empty() {
-        body.push_str("<p class=\"none\">No samples were kept.</p>");
-        return;
-    }
-    for task in tasks {
-        let mut of_task: Vec<&Sample> =
-            samples.iter().filter(|sample| &sample.task == task).collect();
-        of_task.sort_by_key(|sample| sample.step);
-        if of_task.is_empty() {
-            continue;
-        }
-        let _ = write!(body, "<h3>{}</h3>", escape(task));
-        // What it wrote at the beginning and the end of training, and at the last evaluation.
-        let training = || of_task.iter().filter(|sample| sample.purpose == "train");
-        let held_out = of_task.iter().rfind(|sample| sample.purpose != "train");
-        let chosen = [training().next(), training().next_back().filter(|_| training().count() > 1)];
-        for sample in chosen.into_iter().chain([held_out]).flatten() {
-            one_sample(body, sample);
-        }
-    }
-}
-
-fn one_sample(body: &mut String, sample: &Sample) {
-    let _ = write!(
-        body,
-        "<details><summary>step {}, {}, item {}</summary><p>Prompt</p><pre>{}</pre>",
-        sample.step,
-        escape(&sample.purpose),
-        escape(&sample.item),
-        escape(&sample.prompt)
-    );
-    if let Some(reference) = &sample.reference {
-        let _ = write!(body, "<p>Reference</p><pre>{}</pre>", escape(reference));
-    }
-    for output in sample.outputs.iter().take(SHOWN_OUTPUTS) {
-        let reward = output.reward.map_or("excluded".to_owned(), |reward| format!("{reward:.3}"));
-        let advantage = output
-            .advantage
-            .map_or(String::new(), |advantage| format!(", advantage {advantage:+.3}"));
-        let components: Vec<String> = output
-            .components
-            .iter()
-            .map(|component| match &component.value {
-                Value::Scored(score) => format!("{} {score}", component.name),
-                Value::Undefined(why) => {
-                    format!("{} undefined ({}: {})", component.name, why.kind.as_str(), why.message)
-                }
-            })
-            .collect();
-        let _ = write!(
-            body,
-            "<p>Output: reward {}{} <span class=\"note\">{}</span></p><pre>{}</pre>",
-            escape(&reward),
-            escape(&advantage),
-            escape(&components.join(", ")),
-            escape(&output.text)
-        );
-    }
-    body.push_str("</details>");
-}
-
 #[cfg(test)]
 mod tests {
-    use omni_record::{Component, Finish, ReasonKind, SampleOutput, Undefined};
+    use omni_record::{Component, Finish, ReasonKind, SampleOutput, TaskStep, Undefined, Value};
 
     use super::*;
 
