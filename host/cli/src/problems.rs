@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use indicatif::ProgressBar;
-use omni_data::{HubSettings, Report, Settings, Used};
+use omni_data::{HubSettings, Report, Settings, Splits, Used};
 use omni_pack::{ItemSource, Row, Template};
 use omni_policy::Tokenizer;
 use omni_record::Item;
@@ -52,17 +52,21 @@ pub(crate) struct Wanted<'a> {
     /// The pack's task.
     pub(crate) pack: &'a omni_pack::Task,
     /// Datasets by split, instead of the pack's source.
-    pub(crate) data: BTreeMap<String, Settings>,
+    pub(crate) data: Splits,
     /// Laid over the source's configuration.
     pub(crate) config: &'a Map<String, Value>,
 }
 
 /// A run file's entry for a task's datasets, as the loader takes it.
-pub(crate) fn settings(data: &BTreeMap<String, Data>) -> Outcome<BTreeMap<String, Settings>> {
+pub(crate) fn settings(data: &BTreeMap<String, Data>) -> Outcome<Splits> {
+    let one = |dataset| {
+        let json = serde_json::to_value(dataset).or_run()?;
+        Settings::from_json(json).or_input()
+    };
     data.iter()
         .map(|(split, data)| {
-            let json = serde_json::to_value(data.dataset()).or_run()?;
-            Ok((split.clone(), Settings::from_json(json).or_input()?))
+            let all: Outcome<Vec<Settings>> = data.datasets().into_iter().map(one).collect();
+            Ok((split.clone(), all?))
         })
         .collect()
 }
@@ -131,7 +135,7 @@ impl Sources {
     fn rows(
         &mut self,
         label: &str,
-        data: &BTreeMap<String, Settings>,
+        data: &Splits,
         template: Option<&Template>,
         loader: &Loader<'_>,
     ) -> Outcome<Source> {
@@ -181,7 +185,7 @@ impl<'a> Loader<'a> {
     /// Loads the splits of a task.
     pub(crate) fn splits(
         &self,
-        data: &BTreeMap<String, Settings>,
+        data: &Splits,
         template: Option<&Template>,
     ) -> Outcome<BTreeMap<String, omni_data::Loaded>> {
         let count = |text: &str| self.count(text);

@@ -11,9 +11,10 @@ use crate::expression::{Absent, Raw, text};
 use crate::filter;
 use crate::hub::{Hub, HubSettings, Progress};
 use crate::mapping::Mapped;
-use crate::plan::{Joined, Plan};
+use crate::plan::{self, Joined, Plan};
 use crate::read::{self, Wanted};
 use crate::report::Report;
+use crate::samples::Samples;
 use crate::settings::{Format, Settings};
 use crate::source::{self, Used};
 
@@ -61,6 +62,7 @@ pub fn load(settings: &Settings, context: &Context<'_>) -> Result<Loaded, DataEr
         plan: &plan,
         context,
         joined: plan.joined(&settings)?,
+        sampled: plan::sampled(&settings)?,
         report: Report { source: name, ..Report::default() },
         rows: Vec::new(),
         ids: HashMap::new(),
@@ -103,6 +105,7 @@ struct Reading<'a> {
     plan: &'a Plan,
     context: &'a Context<'a>,
     joined: Joined,
+    sampled: Vec<(String, Samples)>,
     report: Report,
     rows: Vec<Row>,
     /// Those given away, with the last number behind each.
@@ -133,7 +136,15 @@ impl Reading<'_> {
         match row.map_err(Out::Misfit).and_then(|row| self.item(number, row)) {
             Ok(mut row) => {
                 row.id = self.unused(row.id);
-                self.rows.push(row);
+                match self.add_sampled(&mut row) {
+                    Ok(()) => self.rows.push(row),
+                    Err(reason) if self.plan.max_misfits == 0.0 => {
+                        return Err(DataError::Misfits {
+                            message: format!("{}: {reason}", place()),
+                        });
+                    }
+                    Err(reason) => self.report.misfit(reason, place),
+                }
             }
             Err(Out::Filtered(name)) => *self.report.filtered.entry(name).or_default() += 1,
             Err(Out::Misfit(reason)) if self.plan.max_misfits == 0.0 => {
@@ -237,6 +248,24 @@ impl Reading<'_> {
         Ok(())
     }
 
+    /// Adds what other policies answered, in the same way; by then the row has its id.
+    fn add_sampled(&self, row: &mut Row) -> Result<(), String> {
+        for (name, samples) in &self.sampled {
+            let turns = samples
+                .of(&row.id, &row.messages)
+                .map_err(|why| format!("the references `{name}` {why}"))?;
+            if row.reference.is_none() {
+                row.reference = turns.first().and_then(Value::as_str).map(str::to_owned);
+            }
+            let sets = row.data.entry("references").or_insert_with(|| Map::new().into());
+            match sets {
+                Value::Object(sets) => sets.insert(name.clone(), turns.into()),
+                _ => return Err("`data.references` is no struct: name to text".to_owned()),
+            };
+        }
+        Ok(())
+    }
+
     /// Whether what did not fit is more than allowed, or all.
     fn judge(&self) -> Result<(), DataError> {
         let report = &self.report;
@@ -297,15 +326,21 @@ fn finished(
 
 /// Takes `limit` rows, shared out in proportion where that is asked for.
 fn choose(settings: &Settings, rows: &mut Vec<Row>, report: &mut Report) -> Result<(), DataError> {
+    check_limit(settings)?;
     let Some(limit) = settings.limit else { return Ok(()) };
-    if limit == 0 {
-        return Err(DataError::setting("limit", "must be at least 1"));
-    }
     let seed = settings.seed.unwrap_or_default();
     let before = rows.len();
     let kept = sample(rows, limit, settings.proportional.as_deref().unwrap_or_default(), seed);
     keep(rows, &kept);
     report.not_chosen = before - rows.len();
+    Ok(())
+}
+
+/// A limit leaves something.
+pub(crate) fn check_limit(settings: &Settings) -> Result<(), DataError> {
+    if settings.limit == Some(0) {
+        return Err(DataError::setting("limit", "must be at least 1"));
+    }
     Ok(())
 }
 

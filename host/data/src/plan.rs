@@ -11,6 +11,7 @@ use crate::filter::{Filter, Place};
 use crate::load::Context;
 use crate::mapping::Columns;
 use crate::read::{self, Wanted};
+use crate::samples::{self, Samples};
 use crate::settings::{Join, Settings};
 
 /// Rows that may fail to fit where a mapping is used and nothing else is said.
@@ -35,13 +36,24 @@ impl Plan {
         let filters: Result<Vec<Filter>, _> =
             settings.filter.iter().enumerate().map(|(index, it)| Filter::read(index, it)).collect();
         let filters = filters?;
-        let join = match (&settings.join, settings.references.is_empty()) {
-            (_, true) => None,
-            (Some(join), false) => Some((Expression::read("join.key", &join.key)?, join.clone())),
-            (None, false) => {
+        let joined: Vec<&String> = settings
+            .references
+            .iter()
+            .filter(|(_, path)| !samples::is_samples(path))
+            .map(|(name, _)| name)
+            .collect();
+        let join = match (&settings.join, joined.first()) {
+            (_, None) => None,
+            (_, Some(name)) if columns.is_none() => {
+                let message = "is found by columns of rows that have a mapping, and these have \
+                               none; an evaluation's samples.jsonl needs none";
+                return Err(DataError::setting(format!("references.{name}"), message));
+            }
+            (Some(join), Some(_)) => Some((Expression::read("join.key", &join.key)?, join.clone())),
+            (None, Some(name)) => {
                 let message = "wants `join = { key = \"…\", value = \"…\" }`, which says how its \
-                               rows are found";
-                return Err(DataError::setting("references", message));
+                               rows are found (an evaluation's samples.jsonl needs none)";
+                return Err(DataError::setting(format!("references.{name}"), message));
             }
         };
         let max_misfits =
@@ -81,7 +93,7 @@ impl Plan {
         let mut all = Vec::new();
         let Some((key, join)) = &self.join else { return Ok(all) };
         let value = Expression::read("join.value", &join.value)?;
-        for (name, path) in &settings.references {
+        for (name, path) in settings.references.iter().filter(|(_, it)| !samples::is_samples(it)) {
             let mut answers = HashMap::new();
             let wrong = |number: usize, message: String| {
                 Err(DataError::file(path, format!("row {number}: {message}")))
@@ -112,6 +124,12 @@ impl Plan {
         }
         Ok(all)
     }
+}
+
+/// The reference texts that evaluations have left, by their names.
+pub(crate) fn sampled(settings: &Settings) -> Result<Vec<(String, Samples)>, DataError> {
+    let files = settings.references.iter().filter(|(_, path)| samples::is_samples(path));
+    files.map(|(name, path)| Ok((name.clone(), Samples::read(path)?))).collect()
 }
 
 /// Answers by key, for each set of them.

@@ -40,6 +40,27 @@ pub struct Misfits {
 }
 
 impl Report {
+    /// Counts another dataset's rows too.
+    pub(crate) fn add(&mut self, other: Self) {
+        let source = std::mem::take(&mut self.source);
+        self.source =
+            if source.is_empty() { other.source } else { format!("{source} + {}", other.source) };
+        self.rows += other.rows;
+        self.kept += other.kept;
+        self.not_chosen += other.not_chosen;
+        self.repeated_ids += other.repeated_ids;
+        for (name, rows) in other.filtered {
+            *self.filtered.entry(name).or_default() += rows;
+        }
+        for (reason, misfits) in other.misfits {
+            let into = self.misfits.entry(reason).or_default();
+            if into.rows == 0 {
+                into.first = misfits.first;
+            }
+            into.rows += misfits.rows;
+        }
+    }
+
     /// Rows that do not fit.
     #[must_use]
     pub fn misfit_rows(&self) -> usize {

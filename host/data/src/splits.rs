@@ -1,6 +1,7 @@
 //! A task's splits: each from its own settings, or taken from another's rows.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::Path;
 
 use crate::chance;
 use crate::error::DataError;
@@ -8,8 +9,12 @@ use crate::filter;
 use crate::load::{Context, Loaded, keep, load, sample};
 use crate::settings::Settings;
 
+/// The splits of a task: each one dataset or several, whose rows stand one after the other.
+pub type Splits = BTreeMap<String, Vec<Settings>>;
+
 /// Loads the splits of one task. A split with `from` and `take` gets that many rows of another,
-/// which then has them no more; splits that take are served in the order of their names.
+/// which then has them no more; splits that take are served in the order of their names. Rows of
+/// several datasets get their dataset's name before their ids (`aime24/7`).
 ///
 /// Prompts that stand in two splits are counted in both reports: a held-out split whose prompts
 /// were trained on measures memory.
@@ -17,18 +22,17 @@ use crate::settings::Settings;
 /// # Errors
 /// As [`load`], with the split's name before the key.
 pub fn load_splits(
-    splits: &BTreeMap<String, Settings>,
+    splits: &Splits,
     context: &Context<'_>,
 ) -> Result<BTreeMap<String, Loaded>, DataError> {
     let mut loaded = BTreeMap::new();
-    for (name, settings) in splits {
-        if settings.from.is_none() && settings.take.is_none() {
-            let one = load(settings, context).map_err(|error| named(name, error))?;
-            loaded.insert(name.clone(), one);
+    for (name, all) in splits {
+        if !takes(name, all)? {
+            loaded.insert(name.clone(), load_all(name, all, context)?);
         }
     }
-    for (name, settings) in splits {
-        if settings.from.is_some() || settings.take.is_some() {
+    for (name, all) in splits {
+        if let (true, [settings]) = (takes(name, all)?, all.as_slice()) {
             let one = take(name, settings, &mut loaded).map_err(|error| named(name, error))?;
             loaded.insert(name.clone(), one);
         }
@@ -37,8 +41,56 @@ pub fn load_splits(
     Ok(loaded)
 }
 
+/// Whether a split's rows come from another.
+pub(crate) fn takes(name: &str, all: &[Settings]) -> Result<bool, DataError> {
+    let taking = all.iter().filter(|it| it.from.is_some() || it.take.is_some()).count();
+    if taking > 0 && all.len() > 1 {
+        let message = "rows of another split stand alone, not in a list";
+        return Err(DataError::setting(format!("data.{name}"), message));
+    }
+    Ok(taking > 0)
+}
+
+/// Loads the datasets of a split.
+pub(crate) fn load_all(
+    name: &str,
+    all: &[Settings],
+    context: &Context<'_>,
+) -> Result<Loaded, DataError> {
+    if let [settings] = all {
+        return load(settings, context).map_err(|error| named(name, error));
+    }
+    let mut together = Loaded::default();
+    let mut labels: Vec<String> = Vec::new();
+    for (index, settings) in all.iter().enumerate() {
+        let mut one =
+            load(settings, context).map_err(|error| named(&format!("{name}.{index}"), error))?;
+        let mut label = label(settings);
+        if labels.contains(&label) {
+            label = format!("{label}-{}", index + 1);
+        }
+        for row in &mut one.rows {
+            row.id = format!("{label}/{}", row.id);
+        }
+        labels.push(label);
+        together.rows.append(&mut one.rows);
+        together.files.append(&mut one.files);
+        together.report.add(one.report);
+    }
+    Ok(together)
+}
+
+/// A short name for a dataset among others.
+fn label(settings: &Settings) -> String {
+    let stem = |path: &Path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let mapping = settings.mapping.as_deref().and_then(|name| stem(Path::new(name)));
+    let hub = || settings.hub.as_deref().and_then(|hub| hub.rsplit('/').next()).map(str::to_owned);
+    let file = || settings.file.as_deref().and_then(stem);
+    mapping.or_else(hub).or_else(file).unwrap_or_else(|| "rows".to_owned())
+}
+
 /// Says which split a setting is of.
-fn named(split: &str, error: DataError) -> DataError {
+pub(crate) fn named(split: &str, error: DataError) -> DataError {
     match error {
         DataError::Setting { key, message } if key == "data" => {
             DataError::Setting { key: format!("data.{split}"), message }
@@ -55,28 +107,10 @@ fn take(
     settings: &Settings,
     loaded: &mut BTreeMap<String, Loaded>,
 ) -> Result<Loaded, DataError> {
-    let (Some(from), Some(count)) = (&settings.from, settings.take) else {
-        let message = "`from` and `take` go together: { from = \"train\", take = 200 }";
-        return Err(DataError::setting("from", message));
-    };
-    let only = Settings {
-        from: settings.from.clone(),
-        take: settings.take,
-        seed: settings.seed,
-        proportional: settings.proportional.clone(),
-        ..Settings::default()
-    };
-    if *settings != only {
-        let message = "takes rows as they are: beside it stand `take`, `seed` and `proportional`";
-        return Err(DataError::setting("from", message));
-    }
     let known: Vec<&str> = loaded.keys().map(String::as_str).collect();
-    let help = omni_pack::did_you_mean(from, known);
-    let Some(source) = loaded.get_mut(from) else {
-        let message = format!("there is no split `{from}` with rows of its own; {help}");
-        return Err(DataError::setting("from", message));
-    };
-    if count == 0 || count >= source.rows.len() {
+    let (from, count) = taken(settings, &known)?;
+    let Some(source) = loaded.get_mut(from) else { return Ok(Loaded::default()) };
+    if count >= source.rows.len() {
         let message =
             format!("{from} has {} rows: take at least 1, and leave some", source.rows.len());
         return Err(DataError::setting("take", message));
@@ -95,6 +129,37 @@ fn take(
     };
     (report.rows, report.kept) = (taken.len(), taken.len());
     Ok(Loaded { rows: taken, report, files: source.files.clone() })
+}
+
+/// The split that another takes rows of, and how many; `known` are those with rows of their own.
+pub(crate) fn taken<'s>(
+    settings: &'s Settings,
+    known: &[&str],
+) -> Result<(&'s str, usize), DataError> {
+    let (Some(from), Some(count)) = (&settings.from, settings.take) else {
+        let message = "`from` and `take` go together: { from = \"train\", take = 200 }";
+        return Err(DataError::setting("from", message));
+    };
+    let only = Settings {
+        from: settings.from.clone(),
+        take: settings.take,
+        seed: settings.seed,
+        proportional: settings.proportional.clone(),
+        ..Settings::default()
+    };
+    if *settings != only {
+        let message = "takes rows as they are: beside it stand `take`, `seed` and `proportional`";
+        return Err(DataError::setting("from", message));
+    }
+    if !known.contains(&from.as_str()) {
+        let help = omni_pack::did_you_mean(from, known.iter().copied());
+        let message = format!("there is no split `{from}` with rows of its own; {help}");
+        return Err(DataError::setting("from", message));
+    }
+    if count == 0 {
+        return Err(DataError::setting("take", "must be at least 1"));
+    }
+    Ok((from, count))
 }
 
 /// Counts the prompts of each split that stand in another.

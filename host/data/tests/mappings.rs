@@ -394,7 +394,7 @@ fn splits_are_carved_and_what_they_share_is_said() {
     let context = Context { template: None, hub: &hub, progress: &(), tokens: None };
     let of = |splits: Value| {
         let splits: BTreeMap<String, Value> = serde_json::from_value(splits).unwrap();
-        let splits = splits.into_iter().map(|(name, it)| (name, settings(it))).collect();
+        let splits = splits.into_iter().map(|(name, it)| (name, vec![settings(it)])).collect();
         load_splits(&splits, &context)
     };
     let splits = json!({

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// The rows of a split.
@@ -21,6 +21,8 @@ pub enum Data {
     File(PathBuf),
     /// A dataset.
     Table(Box<Dataset>),
+    /// Several, one after the other; each is a file's path or a table.
+    List(Vec<Data>),
 }
 
 /// A dataset, how its columns make rows, and which rows are taken.
@@ -192,22 +194,28 @@ impl Data {
                     *mapping = absolute(Path::new(mapping)).to_string_lossy().into_owned();
                 }
             }
+            Self::List(all) => {
+                for data in all {
+                    data.resolve(absolute);
+                }
+            }
         }
     }
 
-    /// As a dataset's settings.
+    /// As datasets' settings.
     #[must_use]
-    pub fn dataset(&self) -> Dataset {
+    pub fn datasets(&self) -> Vec<Dataset> {
         match self {
             Self::File(file) => {
                 let named = file.extension().is_some_and(|it| it == "json" || it == "parquet");
-                Dataset {
+                vec![Dataset {
                     file: Some(file.clone()),
                     format: (!named).then_some(DataFormat::Jsonl),
                     ..Dataset::default()
-                }
+                }]
             }
-            Self::Table(dataset) => (**dataset).clone(),
+            Self::Table(dataset) => vec![(**dataset).clone()],
+            Self::List(all) => all.iter().flat_map(Self::datasets).collect(),
         }
     }
 }
@@ -220,7 +228,11 @@ impl<'de> Deserialize<'de> for Data {
             type Value = Data;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "a file's path, or a table with `file`, `hub`, `mapping` or `from`")
+                write!(
+                    f,
+                    "a file's path, a table with `file`, `hub`, `mapping` or `from`, or a list of \
+                     those"
+                )
             }
 
             fn visit_str<E>(self, path: &str) -> Result<Data, E> {
@@ -230,6 +242,20 @@ impl<'de> Deserialize<'de> for Data {
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Data, A::Error> {
                 let dataset = Dataset::deserialize(MapAccessDeserializer::new(map))?;
                 Ok(Data::Table(Box::new(dataset)))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Data, A::Error> {
+                let mut all = Vec::new();
+                while let Some(data) = items.next_element()? {
+                    if matches!(data, Data::List(_)) {
+                        return Err(A::Error::custom("a list in a list is no dataset"));
+                    }
+                    all.push(data);
+                }
+                if all.is_empty() {
+                    return Err(A::Error::custom("an empty list is no dataset"));
+                }
+                Ok(Data::List(all))
             }
         }
         deserializer.deserialize_any(Either)
@@ -253,17 +279,21 @@ mod tests {
             "train = \"rows.jsonl\"\n\
              test = { file = \"a/*.parquet\", mapping = \"own.toml\", limit = 3 }\n\
              more = { hub = \"o/n\", file = \"test5.jsonl\", references = { g = \"g.jsonl\" } }\n\
-             validation = { from = \"train\", take = 20 }\n",
+             validation = { from = \"train\", take = 20 }\n\
+             both = [\"a.jsonl\", { mapping = \"amc23\" }]\n",
         )
         .unwrap();
         let data = &config.task[0].data;
         assert_eq!(data["train"], Data::File("/runs/rows.jsonl".into()));
-        let test = data["test"].dataset();
+        let test = data["test"].datasets().remove(0);
         assert_eq!(test.file.unwrap(), Path::new("/runs/a/*.parquet"));
         assert_eq!(test.mapping.unwrap(), "/runs/own.toml");
-        let more = data["more"].dataset();
+        let more = data["more"].datasets().remove(0);
         assert_eq!(more.file.unwrap(), Path::new("test5.jsonl"));
         assert_eq!(more.references["g"], Path::new("/runs/g.jsonl"));
+        let both = data["both"].datasets();
+        assert_eq!(both[0].file.as_deref(), Some(Path::new("/runs/a.jsonl")));
+        assert_eq!(both[1].mapping.as_deref(), Some("amc23"));
         let again: RunConfig = toml::from_str(&config.to_toml().unwrap()).unwrap();
         assert_eq!(again, config);
     }
@@ -274,6 +304,8 @@ mod tests {
         assert!(error.contains("limt") && error.contains("limit"), "{error}");
         assert!(error.contains("run.toml:6"), "{error}");
         let error = read("train = 3").unwrap_err();
-        assert!(error.contains("a file's path, or a table"), "{error}");
+        assert!(error.contains("a file's path, a table"), "{error}");
+        assert!(read("train = []").unwrap_err().contains("an empty list"));
+        assert!(read("train = [[\"a.jsonl\"]]").unwrap_err().contains("a list in a list"));
     }
 }
