@@ -1,0 +1,92 @@
+//! What the latest prompts of a task showed.
+
+use omni_sdk::scheduler::Observation;
+use serde::{Deserialize, Serialize};
+
+/// Prompts of a task after which what they showed counts a factor e less.
+const MEMORY: f64 = 64.0;
+
+/// Prompts of a task that its first entropy is the mean over.
+const FIRST: f64 = 32.0;
+
+/// A mean over the latest prompts.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Mean {
+    weight: f64,
+    value: f64,
+}
+
+impl Mean {
+    fn see(&mut self, value: f64, prompts: f64) {
+        self.weight = self.weight * (-prompts / MEMORY).exp() + prompts;
+        self.value += prompts / self.weight * (value - self.value);
+    }
+
+    fn value(&self) -> Option<f64> {
+        (self.weight > 0.0).then_some(self.value)
+    }
+}
+
+/// Latest learning signal and entropy of one task.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Recent {
+    advantage: Mean,
+    /// Effective prompts (see [`effective`]) for each prompt.
+    movement: Mean,
+    entropy: Mean,
+    /// Entropy of the first prompts, once they are enough.
+    first_entropy: Option<f64>,
+}
+
+impl Recent {
+    /// Takes in one step, in which the task moved the policy as `effective` prompts would.
+    pub(crate) fn see(&mut self, seen: &Observation, effective: f64) {
+        let prompts = f64::from(seen.prompts);
+        if let Some(advantage) = usable(seen.mean_abs_advantage) {
+            self.advantage.see(advantage, prompts);
+        }
+        self.movement.see(effective / prompts, prompts);
+        // The host says 0 where nothing was measured; no policy has an entropy of 0.
+        if let Some(entropy) = usable(seen.entropy).filter(|entropy| *entropy > 0.0) {
+            self.entropy.see(entropy, prompts);
+            if self.first_entropy.is_none() && self.entropy.weight >= FIRST {
+                self.first_entropy = Some(self.entropy.value);
+            }
+        }
+    }
+
+    /// How much there is to learn from a prompt: mean absolute advantage × how far a prompt moves
+    /// the policy, against other tasks' prompts. None of a task that was never seen.
+    pub(crate) fn signal(&self) -> Option<f64> {
+        Some(self.advantage.value()? * self.movement.value()?)
+    }
+
+    /// Entropy now as a fraction of that of the first prompts.
+    pub(crate) fn entropy_left(&self) -> Option<f64> {
+        Some(self.entropy.value()? / self.first_entropy?)
+    }
+}
+
+/// A number that a mean can be taken over.
+pub(crate) fn usable(value: f64) -> Option<f64> {
+    (value.is_finite() && (0.0..1e6).contains(&value)).then_some(value)
+}
+
+/// The prompts of one step, shared out by how much each task moved the policy: by the norms of the
+/// tasks' gradients where they were measured one by one, else by prompts × mean absolute
+/// advantage; where nothing moved, as they are.
+///
+/// An optimizer such as AdamW takes steps of about the same length whatever the gradient, so
+/// their sum is the step's prompts.
+pub(crate) fn effective(step: &[&Observation]) -> Vec<f64> {
+    let prompts: Vec<f64> = step.iter().map(|seen| f64::from(seen.prompts)).collect();
+    let norms: Option<Vec<f64>> = step.iter().map(|seen| usable(seen.gradient_norm)).collect();
+    // The norm of the whole batch's gradient, where that is all there is, is one for all tasks.
+    let by_task = norms.filter(|norms| norms.iter().any(|norm| *norm != norms[0]));
+    let moved = by_task.unwrap_or_else(|| {
+        let moved = step.iter().zip(&prompts);
+        moved.map(|(seen, n)| n * usable(seen.mean_abs_advantage).unwrap_or(0.0)).collect()
+    });
+    let (all, sum): (f64, f64) = (prompts.iter().sum(), moved.iter().sum());
+    if sum > 0.0 { moved.iter().map(|moved| all * moved / sum).collect() } else { prompts }
+}
