@@ -22,6 +22,8 @@ mod plan;
 mod problems;
 mod progress;
 mod reasons;
+mod report;
+mod resume;
 mod run;
 mod schedule;
 mod score;
@@ -36,7 +38,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::args::{Arguments, Command, Pack, Plugin};
-use crate::fault::{Blame as _, Fault, Outcome};
+use crate::fault::{Fault, Outcome};
 
 fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
@@ -71,14 +73,7 @@ fn dispatch(arguments: &Arguments) -> Outcome<()> {
         Command::Plugin(Plugin::List(list)) => packs::list(arguments, list),
         Command::Plugin(Plugin::Other(words)) => Err(unsupported("plugin", words)),
         Command::Doctor(doctor) => doctor::run(doctor),
-        Command::Report(report) => {
-            let page = omni_report::write(&report.run).or_input()?;
-            if let Some(file) = &report.svg {
-                let picture = omni_report::picture(&report.run).or_input()?;
-                std::fs::write(file, picture).or_run_at(file.display())?;
-            }
-            console::result(page.display().to_string())
-        }
+        Command::Report(report) => report::run(report),
         Command::Study(_) => Err(Fault::unsupported("omni-host study")),
         Command::Plan(plan) => plan::run(plan),
         Command::Sft(sft) => sft::run(arguments, sft),
