@@ -29,6 +29,7 @@ mod schedule;
 mod score;
 mod serve;
 mod sft;
+mod study;
 mod task;
 mod train;
 mod warmup;
@@ -74,7 +75,7 @@ fn dispatch(arguments: &Arguments) -> Outcome<()> {
         Command::Plugin(Plugin::Other(words)) => Err(unsupported("plugin", words)),
         Command::Doctor(doctor) => doctor::run(doctor),
         Command::Report(report) => report::run(report),
-        Command::Study(_) => Err(Fault::unsupported("omni-host study")),
+        Command::Study(study) => study::run(arguments, study),
         Command::Plan(plan) => plan::run(plan),
         Command::Sft(sft) => sft::run(arguments, sft),
         Command::Merge(merge) => merge::run(merge),

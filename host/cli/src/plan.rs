@@ -1,31 +1,18 @@
 //! `plan`: which order to train tasks in, from measured evidence.
 
 use omni_curriculum::{
-    Confidence, EntropyChange, Evidence, Matrix, Order, Prediction, all_orders, exact,
-    forgettability, greedy, local_search, upper_bound,
+    Confidence, EntropyChange, Evidence, Order, Prediction, all_orders, exact, forgettability,
+    greedy, local_search, upper_bound,
 };
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::args::Plan;
 use crate::console;
-use crate::fault::{Blame as _, Fault, Outcome};
+use crate::evidence::Measured;
+use crate::fault::Outcome;
 
 /// Orders of the table that people read.
 const SHOWN: usize = 10;
-
-/// The file, as it is written.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    tasks: Vec<String>,
-    base_accuracy: Vec<f64>,
-    self_accuracy: Vec<f64>,
-    backward_transfer: Vec<Vec<f64>>,
-    weights: Option<Vec<f64>>,
-    standard_errors: Option<Vec<Vec<f64>>>,
-    entropy_change: Option<Vec<Vec<f64>>>,
-}
 
 /// What is known, and every order that was asked of it.
 struct Planned {
@@ -43,32 +30,9 @@ struct Planned {
 
 /// Reads, plans, shows.
 pub(crate) fn run(plan: &Plan) -> Outcome<()> {
-    let at = plan.evidence.display();
-    let text = std::fs::read_to_string(&plan.evidence).or_input_at(&at)?;
-    let file: File = serde_json::from_str(&text).or_input_at(&at)?;
-    let (evidence, entropy) = checked(file).map_err(|why| Fault::input(format!("{at}: {why}")))?;
+    let Measured { evidence, entropy, .. } = Measured::read(&plan.evidence)?;
     let planned = Planned::new(evidence, entropy, plan);
     if plan.json { console::json(&planned.json()) } else { console::result(planned.text()) }
-}
-
-fn checked(file: File) -> Result<(Evidence, Option<EntropyChange>), String> {
-    let size = file.tasks.len();
-    let mut evidence =
-        Evidence::new(file.tasks, file.base_accuracy, file.self_accuracy, &file.backward_transfer)
-            .map_err(|error| error.to_string())?;
-    if let Some(weights) = file.weights {
-        evidence = evidence.with_weights(weights).map_err(|error| error.to_string())?;
-    }
-    if let Some(errors) = file.standard_errors {
-        evidence = evidence.with_standard_errors(&errors).map_err(|error| error.to_string())?;
-    }
-    let entropy = file.entropy_change.map(|rows| {
-        Matrix::from_rows(&rows)
-            .filter(|matrix| matrix.size() == size)
-            .and_then(EntropyChange::new)
-            .ok_or(format!("`entropy_change` must be {size} rows of {size} finite numbers"))
-    });
-    Ok((evidence, entropy.transpose()?))
 }
 
 impl Planned {

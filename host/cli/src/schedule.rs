@@ -1,6 +1,6 @@
 //! A scheduler plugin as the trainer sees one.
 
-use omni_runtime::{Observation, SchedulerPlugin, Setup, TaskInfo};
+use omni_runtime::{Evidence, Observation, SchedulerPlugin, Setup, TaskInfo};
 use omni_train::outside::{self, Decision, OutsideError, ScheduleSetup, Scheduler, Share};
 
 /// A plugin with its configuration.
@@ -26,7 +26,7 @@ impl Scheduler for PluginScheduler {
             tasks,
             prompts_per_batch: setup.prompts_per_batch,
             epochs: setup.epochs,
-            evidence: None,
+            evidence: setup.evidence.as_ref().map(evidence),
             config: self.config.clone(),
             seed: setup.seed,
         })?)
@@ -58,5 +58,19 @@ impl Scheduler for PluginScheduler {
                 .map(|share| Share { task: share.task, prompts: share.prompts })
                 .collect(),
         })
+    }
+}
+
+fn evidence(measured: &outside::Evidence) -> Evidence {
+    Evidence {
+        tasks: measured.tasks.clone(),
+        base_accuracy: measured.base_accuracy.clone(),
+        self_accuracy: measured.self_accuracy.clone(),
+        backward_transfer: measured.backward_transfer.concat(),
+        entropy_change: measured
+            .entropy_change
+            .as_ref()
+            .map(|rows| rows.concat())
+            .unwrap_or_default(),
     }
 }

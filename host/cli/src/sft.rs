@@ -11,8 +11,9 @@ use crate::args::{Arguments, Sft};
 use crate::console;
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::progress::Renderer;
+use crate::resume::same_run;
 use crate::run::{self, Run};
-use crate::train::{resume_command, run_name, same_run, write};
+use crate::train::{resume_command, run_name, write};
 
 /// Samples, keeps, trains, and shows what came of it.
 pub(crate) fn run(arguments: &Arguments, sft: &Sft) -> Outcome<()> {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use omni_judge::Ledger;
 use omni_policy::{CpuPolicy, Policy};
 use omni_record::RunFolder;
-use omni_train::{Ending, RunConfig, Training};
+use omni_train::{Ending, Training};
 
 use crate::args::{Arguments, Train};
 use crate::console;
 use crate::evidence::Measured;
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::progress::Renderer;
+use crate::resume::same_run;
 use crate::run::{self, Run};
 use crate::schedule::PluginScheduler;
 
@@ -132,39 +133,6 @@ fn scheduler(ready: &Run) -> Outcome<PluginScheduler> {
     let mut config = component.config;
     config.extend(schedule.config.clone());
     Ok(PluginScheduler { plugin, config: serde_json::Value::Object(config).to_string() })
-}
-
-/// A resumed run must be the run that began: only what changes no number may differ.
-pub(crate) fn same_run(config: &RunConfig, file: &Path) -> Outcome<()> {
-    if !file.exists() {
-        return Err(Fault::input(format!(
-            "{}: there is no run here to go on with; leave --resume out to begin one",
-            file.display()
-        )));
-    }
-    let text = std::fs::read_to_string(file).or_input_at(file.display())?;
-    let mut old: RunConfig = toml::from_str(&text).or_input_at(file.display())?;
-    old.policy.threads = config.policy.threads;
-    old.policy.device = config.policy.device;
-    old.rollout.scoring_threads = config.rollout.scoring_threads;
-    old.checkpoint = config.checkpoint.clone();
-    for (name, model) in &mut old.models {
-        if let Some(new) = config.models.get(name) {
-            model.operate_as(new);
-        }
-    }
-    if old == *config {
-        return Ok(());
-    }
-    let (old, new) = (old.to_toml().or_input()?, config.to_toml().or_input()?);
-    let changed = old.lines().zip(new.lines()).find(|(old, new)| old != new);
-    let what = changed.map_or("its tables differ".to_owned(), |(old, new)| {
-        format!("it began with `{old}`, now it is `{new}`")
-    });
-    Err(Fault::input(format!(
-        "{}: the run cannot go on with other settings: {what}; start a new one with --out",
-        file.display()
-    )))
 }
 
 /// Says how to go on after a failure that left a checkpoint.

@@ -52,6 +52,12 @@ impl RunFolder {
         self.root.join("lock.toml")
     }
 
+    /// The evidence that the scheduler chose by.
+    #[must_use]
+    pub fn evidence_json(&self) -> PathBuf {
+        self.root.join("evidence.json")
+    }
+
     /// The events.
     #[must_use]
     pub fn events_jsonl(&self) -> PathBuf {

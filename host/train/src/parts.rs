@@ -6,7 +6,7 @@ use omni_policy::{Policy, PolicyError, Tokenizer};
 use omni_record::{EvalEvent, RunFolder};
 
 use crate::RunConfig;
-use crate::outside::{Problems, Progress, Scheduler, Scorer};
+use crate::outside::{Evidence, Problems, Progress, Scheduler, Scorer};
 use crate::reward::RewardSpec;
 
 /// A task of the run, resolved: its index is that of the run file's entry.
@@ -36,6 +36,8 @@ pub struct Training<'a> {
     pub scorer: &'a dyn Scorer,
     /// Says what comes next.
     pub scheduler: &'a mut dyn Scheduler,
+    /// What the scheduler may choose by.
+    pub evidence: Option<&'a Evidence>,
     /// The audience.
     pub progress: &'a dyn Progress,
     /// Set from outside (Ctrl-C) to end the run after the phase at hand, with a checkpoint.

@@ -64,8 +64,9 @@ pub(crate) fn restore_or_start(
         prompts_per_batch: config.rollout.prompts_per_batch,
         epochs: config.schedule.epochs,
         seed: random::short(random::seed(config.seed, "scheduler", "", 0)),
+        evidence: parts.evidence.cloned(),
     };
-    let scheduler = parts.scheduler.start(&setup).map_err(TrainError::Scheduler)?;
+    let scheduler = parts.scheduler.start(&setup).map_err(TrainError::Setup)?;
     // Before any record is written, so that a wrong path leaves no run behind.
     let continued = match &config.policy.continue_from {
         Some(path) => {

@@ -197,7 +197,7 @@ fn record(folder: &Path, config: &RunConfig, setup: &Setup) -> Outcome<()> {
         lock.components.insert(component.qualified(), crate::lock::file_digest(&component.wasm)?);
     }
     if run.run_toml().exists() {
-        crate::train::same_run(config, &run.run_toml()).map_err(|fault| match fault {
+        crate::resume::same_run(config, &run.run_toml()).map_err(|fault| match fault {
             Fault::Input(message) => Fault::Input(message.replace("with --out", "with --record")),
             other => other,
         })?;

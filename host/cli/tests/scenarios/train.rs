@@ -214,6 +214,142 @@ fn a_run_does_not_go_on_as_another() {
     let file = run_file(place.path(), 2);
     Ran::of(&mut train(&file, &out)).ok();
     Ran::of(train(&file, &out).args(["--resume", "--set", "optimizer.lr=0.5"]))
-        .fails(2, &["lr", "--out"]);
+        .fails(2, &["`optimizer.lr` was 0.001, now it is 0.5", "--out"]);
+    Ran::of(train(&file, &out).args(["--resume", "--set", "task.arithmetic.items=41"]))
+        .fails(2, &["task.quickstart/arithmetic.items", "policy.continue_from"]);
     Ran::of(train(&file, &place.path().join("none")).arg("--resume")).fails(2, &["no run"]);
+}
+
+/// A file of eight prompts a task (two steps each), one task after the other.
+fn in_turn(folder: &Path) -> PathBuf {
+    let file = run_file(folder, 99);
+    let text = std::fs::read_to_string(&file).unwrap().replace("items = 40", "items = 8");
+    let text = text.replace("[schedule]", "[schedule]\nplugin = \"sequence\"");
+    let text = text.replace("[optimizer]", "[optimizer]\nwarmup_steps = 3");
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+/// The task of each step of a run whose batches are pure.
+fn tasks_in_order(run: &Path) -> Vec<String> {
+    let steps = events(run).into_iter().filter(|event| event["event"] == "step");
+    steps.map(|step| step["tasks"].as_object().unwrap().keys().cloned().collect()).collect()
+}
+
+#[test]
+fn runs_that_continue_each_other_are_one_run() {
+    let place = tempfile::tempdir().unwrap();
+    let file = in_turn(place.path());
+    let [whole, first, second] = ["whole", "first", "second"].map(|name| place.path().join(name));
+    let tasks = |names: &str| format!("schedule.tasks=[{names}]");
+    Ran::of(train(&file, &whole).args(["--set", &tasks("'functions','world'")])).ok();
+    Ran::of(train(&file, &first).args(["--set", &tasks("'functions'")])).ok();
+    let from = format!("policy.continue_from={}", checkpoint(&first, 2).display());
+    let ran =
+        Ran::of(train(&file, &second).args(["--set", &tasks("'world'"), "--set", &from])).ok();
+    assert!(ran.err.contains("continuing after 2 steps"), "{}", ran.err);
+    assert_eq!(tasks_in_order(&whole), ["functions", "functions", "world", "world"]);
+    assert_eq!(tasks_in_order(&second), ["world", "world"]);
+    for name in ["model.safetensors", "optimizer.safetensors"] {
+        let read = |run: &Path, step| std::fs::read(checkpoint(run, step).join(name)).unwrap();
+        assert!(read(&whole, 4) == read(&second, 2), "{name} differs");
+        assert!(read(&first, 2) != read(&second, 2), "nothing was learned");
+    }
+    // Tasks that are not trained are in every table.
+    for task in ["arithmetic", "sentences"] {
+        assert!(ran.out.contains(task), "no {task} in:\n{}", ran.out);
+    }
+    // The run was of these bytes: with others it does not go on.
+    let lock = std::fs::read_to_string(second.join("lock.toml")).unwrap();
+    assert!(lock.contains("continue_from/optimizer.safetensors"), "{lock}");
+    let other = format!("policy.continue_from={}", checkpoint(&whole, 4).display());
+    let again = |from: &str| {
+        let mut command = train(&file, &second);
+        command.args(["--resume", "--set", &tasks("'world'"), "--set", from]);
+        command
+    };
+    Ran::of(&mut again(&from)).ok();
+    let moved = place.path().join("moved");
+    std::fs::rename(&first, &moved).unwrap();
+    let from = format!("policy.continue_from={}", checkpoint(&moved, 2).display());
+    Ran::of(&mut again(&from)).ok();
+    Ran::of(&mut again(&other)).fails(2, &["continue_from", "--out"]);
+}
+
+#[test]
+fn wrong_tasks_and_wrong_checkpoints_say_what_to_do() {
+    let place = tempfile::tempdir().unwrap();
+    let file = in_turn(place.path());
+    let out = place.path().join("out");
+    let refused = |set: &str, words: &[&str]| {
+        Ran::of(train(&file, &out).args(["--set", set])).fails(2, words);
+        assert!(!out.join("events.jsonl").exists(), "{set} left a run behind");
+    };
+    refused("schedule.tasks=['wrold']", &["schedule.tasks", "did you mean `world`?"]);
+    refused("schedule.tasks=['world','world']", &["schedule.tasks", "twice"]);
+    refused("policy.continue_from=nowhere/step-3", &["continue_from", "no such folder"]);
+    let policy = format!("policy.continue_from={}", crate::common::policy().display());
+    refused(&policy, &["state.json", "policy.model"]);
+}
+
+/// Evidence that favours one of two tasks to come first.
+fn evidence(folder: &Path, first: &str, second: &str) -> PathBuf {
+    let file = folder.join(format!("{first}-first.json"));
+    let text = format!(
+        r#"{{"tasks": ["{first}", "unused", "{second}"],
+             "base_accuracy": [0.5, 0.5, 0.5], "self_accuracy": [0.6, 0.6, 0.6],
+             "backward_transfer": [[0, 0, 0.1], [0, 0, 0], [-0.3, 0, 0]]}}"#
+    );
+    std::fs::write(&file, text).unwrap();
+    file
+}
+
+#[test]
+fn the_curriculum_follows_the_evidence() {
+    let place = tempfile::tempdir().unwrap();
+    let file = in_turn(place.path());
+    let run = |out: &Path, evidence: &Path, more: &[&str]| {
+        let mut command = train(&file, out);
+        let evidence = format!("schedule.evidence={}", evidence.display());
+        command.args(["--set", "schedule.plugin=curriculum", "--set", &evidence]);
+        command.args(["--set", "schedule.tasks=['world','functions']"]).args(more);
+        Ran::of(&mut command)
+    };
+    for (first, second) in [("functions", "world"), ("world", "functions")] {
+        let out = place.path().join(first);
+        let file = evidence(place.path(), first, second);
+        run(&out, &file, &[]).ok();
+        assert_eq!(tasks_in_order(&out), [first, first, second, second]);
+        let copy = std::fs::read(out.join("evidence.json")).unwrap();
+        assert_eq!(copy, std::fs::read(&file).unwrap());
+    }
+    // The run goes on with this evidence alone, wherever the file lies.
+    let out = place.path().join("world");
+    let moved = place.path().join("moved.json");
+    std::fs::rename(place.path().join("world-first.json"), &moved).unwrap();
+    run(&out, &moved, &["--resume"]).ok();
+    run(&out, &place.path().join("functions-first.json"), &["--resume"])
+        .fails(2, &["schedule.evidence", "--out"]);
+
+    let bad = |name: &str, from: &str, to: &str| {
+        let text = std::fs::read_to_string(&moved).unwrap().replacen(from, to, 1);
+        std::fs::write(place.path().join(name), text).unwrap();
+        place.path().join(name)
+    };
+    for (file, words) in [
+        (place.path().join("none.json"), &["schedule.evidence", "none.json"][..]),
+        (bad("names.json", "\"functions\"", "\"maths\""), &["`functions`", "schedule.tasks"]),
+        (bad("nan.json", "0.1", "NaN"), &["schedule.evidence", "nan.json"]),
+        (bad("infinite.json", "0.1", "1e999"), &["schedule.evidence", "infinite.json"]),
+        (bad("zero.json", "0.6", "0"), &["self_accuracy", "above 0"]),
+        (bad("rows.json", ", [-0.3, 0, 0]", ""), &["backward_transfer", "3"]),
+    ] {
+        let out = place.path().join("bad");
+        run(&out, &file, &[]).fails(2, words);
+        assert!(!out.join("events.jsonl").exists());
+    }
+    let out = place.path().join("bad");
+    Ran::of(train(&file, &out).args(["--set", "schedule.plugin=curriculum"]))
+        .fails(2, &["schedule.evidence"]);
+    assert!(!out.join("events.jsonl").exists());
 }

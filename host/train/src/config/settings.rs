@@ -366,6 +366,11 @@ pub struct Schedule {
     pub plugin: String,
     /// What it is told.
     pub config: serde_json::Map<String, serde_json::Value>,
+    /// What was measured before, which `curriculum` chooses its order by: a file of the form that
+    /// `plan` reads, relative to the run file. It must know every task that is trained, by its name
+    /// in this run; tasks weigh what `task.weight` says, not what the file does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<PathBuf>,
     /// The tasks that are trained, by their names in this run; absent: all. The others are only
     /// evaluated, in validation and test alike; the best checkpoint is chosen by the mean
     /// validation accuracy of those that are trained.
@@ -382,6 +387,7 @@ impl Default for Schedule {
         Self {
             plugin: "joint".into(),
             config: serde_json::Map::new(),
+            evidence: None,
             tasks: None,
             epochs: 1.0,
             max_steps: 0,

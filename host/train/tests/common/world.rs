@@ -281,6 +281,7 @@ impl<'a, P: Policy> Session<'a, P> {
             problems: world,
             scorer: world,
             scheduler: &mut Turns::new(self.pure),
+            evidence: None,
             progress: &StopAt { step: self.stop_at, stop: &stop },
             stop: &stop,
             folder: &RunFolder::new(folder),
