@@ -49,11 +49,15 @@ pub enum ReportError {
     },
 }
 
-/// The picture of a run folder's rewards, as the text of an SVG file.
+/// The picture of a run folder's rewards, or of a study's orders as predicted and as measured, as
+/// the text of an SVG file.
 ///
 /// # Errors
-/// When the records cannot be read, or there are none.
+/// When the records cannot be read, or there is nothing to draw.
 pub fn picture(folder: &Path) -> Result<String, ReportError> {
+    if folder.join(study::RECORD).is_file() {
+        return study::picture(folder);
+    }
     let events = RunFolder::new(folder).events()?;
     if events.is_empty() {
         return Err(ReportError::NoRun(folder.to_owned()));

@@ -105,11 +105,14 @@ impl Chart {
 
     fn legend(&self) -> String {
         let mut out = String::new();
-        if self.series.len() < 2 {
+        let shown = || {
+            self.series.iter().enumerate().filter(|(_, series)| series.points.iter().any(finite))
+        };
+        if shown().count() < 2 {
             return out;
         }
         out.push_str("<p class=\"legend\">");
-        for (index, series) in self.series.iter().enumerate() {
+        for (index, series) in shown() {
             let mark = match series.marks {
                 true => {
                     format!("<path d=\"{}\" fill=\"{}\"/>", shape(index, 12.0, 6.0), colour(index))

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::axis::{Axis, range};
 use super::canvas::{Anchor, Canvas, shape};
-use super::{colour, figure};
+use super::{STYLE, colour, figure};
 use crate::html::escape;
 
 const WIDTH: f64 = 360.0;
@@ -60,6 +60,38 @@ impl Scatter {
         let any = self.groups.iter().flat_map(|g| &g.points).any(finite);
         let drawing = if any { self.draw() } else { String::new() };
         figure(&self.title, &self.caption, &self.legend(), &drawing)
+    }
+
+    /// The chart as an SVG file of its own, title and legend drawn into it; none where it is empty.
+    #[must_use]
+    pub fn standalone(&self) -> Option<String> {
+        let groups: Vec<&Group> =
+            self.groups.iter().filter(|group| group.points.iter().any(finite)).collect();
+        if groups.is_empty() {
+            return None;
+        }
+        let band = 30.0 + 16.0 * groups.len() as f64;
+        let mut out = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {}\" \
+             font-family=\"system-ui,sans-serif\"><style>{STYLE}</style>\
+             <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\
+             <text x=\"10\" y=\"18\" font-size=\"13\" font-weight=\"600\">{}</text>",
+            HEIGHT + band,
+            escape(&self.title)
+        );
+        for (index, group) in groups.iter().enumerate() {
+            let y = 32.0 + 16.0 * index as f64;
+            let _ = write!(
+                out,
+                "<path d=\"{}\" fill=\"{}\"/><text x=\"74\" y=\"{:.0}\" font-size=\"12\">{}</text>",
+                shape(group.look, LEFT + 8.0, y),
+                colour(group.look),
+                y + 4.0,
+                escape(&group.name)
+            );
+        }
+        let _ = writeln!(out, "<g transform=\"translate(0 {band})\">{}</g></svg>", self.draw());
+        Some(out)
     }
 
     fn legend(&self) -> String {
