@@ -267,4 +267,39 @@ mod tests {
              lr 1.0e-4  0.75 s  undefined: fuel 2"
         );
     }
+
+    #[test]
+    fn a_supervised_step_and_the_sampling_before_it_say_what_matters() {
+        let task = omni_record::RejectionTask {
+            sampled: 160,
+            correct: 40,
+            kept: 12,
+            undefined: 3,
+            ..Default::default()
+        };
+        let event = RejectionEvent {
+            tasks: BTreeMap::from([("math".to_owned(), task), ("qa".into(), Default::default())]),
+            seconds: 1.5,
+            ..RejectionEvent::default()
+        };
+        assert_eq!(
+            sampling_line(10, 20, &event, &["qa".into(), "math".into()]),
+            "sampled 10/20 prompts  math 25.0 % correct, 12 kept [3 undefined]  1.5 s"
+        );
+        let event = SupervisedEvent {
+            step: 2,
+            loss: 0.25,
+            grad_norm: 1.0,
+            lr: 1e-4,
+            epoch: 0.5,
+            examples: 32,
+            tokens: 640,
+            seconds: 0.5,
+            ..SupervisedEvent::default()
+        };
+        assert_eq!(
+            supervised_line(&event, Some(8)),
+            "step 2/8  loss 0.2500  |grad| 1.00  lr 1.0e-4  epoch 0.50  32 examples  640 tokens  0.50 s"
+        );
+    }
 }

@@ -6,9 +6,10 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 
 use omni_record::{
-    Component, Estimate, EvalEvent, Event, Finish, Fuel, Position, ReasonKind, RecordError,
-    RunFolder, Sample, SampleOutput, StartEvent, StepEvent, TaskEval, TaskStep, Undefined, VERSION,
-    Value,
+    Component, Estimate, EvalEvent, Event, Finish, Fuel, KeptOutput, Position, ReasonKind,
+    RecordError, Rejection, RejectionEvent, RejectionTask, RejectionWriter, RunFolder, Sample,
+    SampleOutput, StartEvent, StepEvent, SupervisedEvent, SupervisedTask, TaskEval, TaskStep,
+    Undefined, VERSION, Value, read_rejections,
 };
 
 fn start() -> Event {
@@ -185,4 +186,68 @@ fn a_full_disk_is_known_as_such() {
     let error = folder.open(at).unwrap_err();
     assert!(error.is_full_disk() && error.to_string().contains("events.jsonl"), "{error}");
     assert_eq!(folder.events().unwrap(), [start()], "what was there is still there");
+}
+
+#[test]
+fn a_supervised_run_reads_back_and_old_runs_are_read_as_before() {
+    let (_dir, folder) = folder();
+    let task = SupervisedTask { examples: 3, tokens: 30, loss: 0.1 + 0.2 };
+    let events = [
+        start(),
+        Event::Rejection(RejectionEvent {
+            time: 1.0,
+            samples: 16,
+            keep: 4,
+            tasks: BTreeMap::from([(
+                "math".into(),
+                RejectionTask { kept: 3, ..Default::default() },
+            )]),
+            ..RejectionEvent::default()
+        }),
+        Event::Supervised(SupervisedEvent {
+            step: 1,
+            loss: 0.3,
+            epoch: 0.5,
+            tasks: BTreeMap::from([("math".into(), task)]),
+            ..SupervisedEvent::default()
+        }),
+    ];
+    let mut writer = folder.open(Position::default()).unwrap();
+    events.iter().for_each(|event| writer.event(event).unwrap());
+    assert_eq!(folder.events().unwrap(), events);
+    assert_eq!(events.map(|event| event.step()), [0, 0, 1]);
+    let board = fs::read(folder.tensorboard()).unwrap();
+    for tag in ["rejection/math/kept", "supervised/loss", "math/supervised_loss"] {
+        assert!(board.windows(tag.len()).any(|w| w == tag.as_bytes()), "{tag}");
+    }
+}
+
+#[test]
+fn rejections_read_back_and_a_torn_line_is_cut_off() {
+    let (_dir, folder) = folder();
+    folder.create().unwrap();
+    let path = folder.rejection_jsonl();
+    let kept =
+        KeptOutput { sample: 2, text: "a\n".into(), tokens: vec![1, 2], ..Default::default() };
+    let line = |position, kept: &[KeptOutput]| Rejection {
+        task: "math".into(),
+        position,
+        kept: kept.to_vec(),
+        ..Rejection::default()
+    };
+    let (first, second) = (line(0, &[kept]), line(1, &[]));
+    let read = || {
+        let mut lines = Vec::new();
+        read_rejections(&path, |line| lines.push(line)).unwrap();
+        lines
+    };
+    assert_eq!(read(), []);
+    RejectionWriter::open(&path).unwrap().append(&first).unwrap();
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, [&whole[..], &whole[..whole.len() - 1]].concat()).unwrap();
+    assert_eq!(read(), std::slice::from_ref(&first));
+    let mut writer = RejectionWriter::open(&path).unwrap();
+    writer.append(&second).unwrap();
+    writer.sync().unwrap();
+    assert_eq!(read(), [first, second]);
 }

@@ -48,6 +48,26 @@ fn the_papers_preset_is_its_table_5() {
 }
 
 #[test]
+fn fine_tuning_has_the_papers_settings_by_default_and_by_preset() {
+    let paper = resolve(&format!("preset = \"paper\"\n{MINIMAL}"), &[]).unwrap();
+    let plain = resolve(MINIMAL, &[]).unwrap();
+    let sft = &paper.sft;
+    assert_eq!((sft.samples, sft.keep, sft.batch, sft.prompts), (128, 4, 128, None));
+    assert_eq!((sft.lr, sft.schedule, sft.epochs), (2.5e-6, LrSchedule::Cosine, 3.0));
+    assert_eq!(paper.sft, plain.sft);
+    assert!(
+        !plain.to_toml().unwrap().contains("[sft]"),
+        "a run that does not use it is not longer"
+    );
+    let quick =
+        resolve(&format!("preset = \"quickstart\"\n{MINIMAL}"), &["sft.samples=8"]).unwrap();
+    assert_eq!((quick.sft.samples, quick.sft.keep, quick.sft.batch), (8, 4, 32));
+    assert!(quick.to_toml().unwrap().contains("[sft]"));
+    let wrong = error(&format!("{MINIMAL}[sft]\nkeep = 0\n"), &[]);
+    assert_eq!((wrong.key.as_deref(), wrong.line), (Some("sft.keep"), Some(7)), "{wrong}");
+}
+
+#[test]
 fn the_file_stands_above_its_preset_and_overrides_above_both() {
     let text = format!("preset = \"trl\"\n{MINIMAL}\n[loss]\nepsilon_high = 0.28\n");
     let config =

@@ -13,6 +13,7 @@ mod eval;
 mod judges;
 mod score;
 mod serve;
+mod sft;
 mod train;
 mod writing;
 
