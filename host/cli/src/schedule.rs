@@ -1,5 +1,6 @@
 //! A scheduler plugin as the trainer sees one.
 
+use omni_pack::Observed;
 use omni_runtime::{Evidence, Observation, SchedulerPlugin, Setup, TaskInfo};
 use omni_train::outside::{self, Decision, OutsideError, ScheduleSetup, Scheduler, Share};
 
@@ -9,6 +10,8 @@ pub(crate) struct PluginScheduler {
     pub(crate) plugin: SchedulerPlugin,
     /// A JSON object.
     pub(crate) config: String,
+    /// What its pack says that it observes.
+    pub(crate) observes: Vec<Observed>,
 }
 
 impl Scheduler for PluginScheduler {
@@ -30,6 +33,10 @@ impl Scheduler for PluginScheduler {
             config: self.config.clone(),
             seed: setup.seed,
         })?)
+    }
+
+    fn wants_task_gradients(&self) -> bool {
+        self.observes.contains(&Observed::GradientNorm)
     }
 
     fn next(

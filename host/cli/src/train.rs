@@ -6,10 +6,12 @@ use std::sync::Arc;
 use omni_judge::Ledger;
 use omni_policy::{CpuPolicy, Policy};
 use omni_record::RunFolder;
-use omni_train::{Ending, Training};
+use omni_train::{Ending, RunConfig, Training};
 
 use crate::args::{Arguments, Train};
 use crate::console;
+use crate::dry_run;
+use crate::engine::Engine;
 use crate::evidence::Measured;
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::progress::Renderer;
@@ -31,11 +33,14 @@ pub(crate) fn run(arguments: &Arguments, train: &Train) -> Outcome<()> {
             out.display()
         )));
     }
+    if train.dry_run {
+        return dry_run::train(arguments, train);
+    }
     let ledger = Arc::new(Ledger::recording(&folder.replies_jsonl()).or_input()?);
     let ready = Run::open(arguments, &train.run, &train.set, &ledger)?;
     let config = &ready.config;
     let (mut policy, tokenizer) = run::policy(config, &config.policy.model)?;
-    let mut scheduler = scheduler(&ready)?;
+    let mut scheduler = scheduler(&ready.engine, &ready.config)?;
     let mut lock = ready.lock()?;
     if let Some(checkpoint) = &config.policy.continue_from {
         lock.add_checkpoint(checkpoint)?;
@@ -122,17 +127,18 @@ pub(crate) fn run_name(run: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-fn scheduler(ready: &Run) -> Outcome<PluginScheduler> {
-    let schedule = &ready.config.schedule;
-    let component = ready
-        .engine
+/// The scheduler that a run file names, with its configuration.
+pub(crate) fn scheduler(engine: &Engine, config: &RunConfig) -> Outcome<PluginScheduler> {
+    let schedule = &config.schedule;
+    let component = engine
         .packs()
         .component(&schedule.plugin, omni_pack::Kind::Scheduler)
         .or_input_at("`schedule.plugin`")?;
-    let plugin = ready.engine.scheduler(&component)?;
+    let plugin = engine.scheduler(&component)?;
     let mut config = component.config;
     config.extend(schedule.config.clone());
-    Ok(PluginScheduler { plugin, config: serde_json::Value::Object(config).to_string() })
+    let config = serde_json::Value::Object(config).to_string();
+    Ok(PluginScheduler { plugin, config, observes: component.observes })
 }
 
 /// Says how to go on after a failure that left a checkpoint.
@@ -198,6 +204,8 @@ mod tests {
             resume: false,
             out: Some("out".into()),
             set: vec!["task.0.config={x='y'}".into(), "seed=3".into()],
+            dry_run: false,
+            json: false,
         };
         assert_eq!(
             again(&train),
@@ -209,7 +217,14 @@ mod tests {
     #[test]
     fn a_run_folder_is_called_after_its_file() {
         let folder = |run: &str| {
-            out_folder(&Train { run: run.into(), resume: false, out: None, set: Vec::new() })
+            out_folder(&Train {
+                run: run.into(),
+                resume: false,
+                out: None,
+                set: Vec::new(),
+                dry_run: false,
+                json: false,
+            })
         };
         assert_eq!(folder("examples/quickstart/run.toml"), Path::new("runs/quickstart"));
         assert_eq!(folder("math.toml"), Path::new("runs/math"));

@@ -29,7 +29,7 @@ pub use digest::sha256_file;
 pub use error::PackError;
 pub use lock::Lock;
 pub use manifest::{
-    ComponentEntry, DataEntry, JudgeEntry, JudgeWith, Kind, Limits, Manifest, PackInfo,
+    ComponentEntry, DataEntry, JudgeEntry, JudgeWith, Kind, Limits, Manifest, Observed, PackInfo,
     ProgramLimits, RewardEntry, RustSource, Source, TaskEntry, TaskSource,
 };
 pub use pack::Pack;

@@ -102,6 +102,9 @@ pub struct ComponentEntry {
     /// with it. Absent: it may run programs in any.
     #[serde(default)]
     pub executes: Option<Vec<String>>,
+    /// What a scheduler is to be told beyond what costs nothing.
+    #[serde(default)]
+    pub observes: Vec<Observed>,
     /// What it may use in one call.
     #[serde(default)]
     pub limits: Limits,
@@ -113,6 +116,14 @@ pub struct ComponentEntry {
     /// pack is, so that a prompt is edited without building anything.
     #[serde(default)]
     pub config_files: BTreeMap<String, Spanned<String>>,
+}
+
+/// What a scheduler is told of each step only if its component says `observes = ["…"]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Observed {
+    /// The gradient norm of each task's part of the batch, instead of the whole batch's.
+    GradientNorm,
 }
 
 /// What a component is built from.

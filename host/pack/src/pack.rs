@@ -217,6 +217,11 @@ impl Pack {
             let help = "only a reward asks for programs to be run; remove the key";
             return Err(self.error(&component.name, "component.executes", message, help));
         }
+        if !component.observes.is_empty() && component.kind != Kind::Scheduler {
+            let message = format!("a {} observes no training", component.kind);
+            let help = "only a scheduler does; remove the key";
+            return Err(self.error(&component.name, "component.observes", message, help));
+        }
         let languages = &component.languages;
         match (component.kind, languages.is_empty()) {
             (Kind::Interpreter, true) => {

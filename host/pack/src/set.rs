@@ -247,6 +247,7 @@ fn component(pack: &Pack, entry: &ComponentEntry) -> Component {
         languages: entry.languages.clone(),
         relative: entry.relative,
         executes: entry.executes.clone(),
+        observes: entry.observes.clone(),
         limits: entry.limits,
         config: pack.config(entry),
         config_files: entry.config_files.values().map(|file| file.get_ref().clone()).collect(),

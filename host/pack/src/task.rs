@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 
 use crate::error::PackError;
-use crate::manifest::{DataEntry, JudgeEntry, Kind, Limits, ProgramLimits, TaskEntry};
+use crate::manifest::{DataEntry, JudgeEntry, Kind, Limits, Observed, ProgramLimits, TaskEntry};
 use crate::pack::Pack;
 use crate::set::PackSet;
 use crate::suggest::did_you_mean;
@@ -32,6 +32,8 @@ pub struct Component {
     pub relative: bool,
     /// The languages that a reward may run programs in; none: any.
     pub executes: Option<Vec<String>>,
+    /// What a scheduler is to be told beyond what costs nothing.
+    pub observes: Vec<Observed>,
     /// What it may use in one call.
     pub limits: Limits,
     /// Its default configuration, the texts of its files in it.

@@ -235,6 +235,16 @@ impl Policy for CpuPolicy {
         self.pool.install(|| self.model.grad_norm())
     }
 
+    fn set_grad_aside(&mut self) -> f64 {
+        let model = &mut self.model;
+        self.pool.install(|| model.set_grad_aside())
+    }
+
+    fn take_grad_back(&mut self) {
+        let model = &mut self.model;
+        self.pool.install(|| model.take_grad_back());
+    }
+
     fn step(
         &mut self,
         adamw: &AdamWConfig,

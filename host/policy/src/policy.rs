@@ -189,6 +189,13 @@ pub trait Policy: Send {
     /// L2 norm of the accumulated gradient.
     fn grad_norm(&self) -> f64;
 
+    /// Adds the accumulated gradient to those set aside, sets it to zero, and returns its L2 norm.
+    /// So the parts of one gradient are measured; it costs a second copy of it.
+    fn set_grad_aside(&mut self) -> f64;
+
+    /// Adds what was set aside to the accumulated gradient, and forgets it.
+    fn take_grad_back(&mut self);
+
     /// One AdamW step with the accumulated gradient, which is left as it is (call
     /// [`Policy::zero_grad`] before the next).
     ///

@@ -316,3 +316,33 @@ fn gradients_accumulate() {
     let once: Vec<f64> = model.gradient().iter().map(|g| 2.0 * g).collect();
     assert!(common::worst(twice, &once) < 1e-12);
 }
+
+#[test]
+fn parts_set_aside_have_their_own_norms_and_add_up() {
+    let mut n = Numbers::new(9);
+    let groups = groups(&mut n, 19);
+    let layout = layout(&groups);
+    let mut model = Qwen2::random(cpu(), tiny(true), 1).unwrap();
+    let parts: Vec<Vec<f64>> = (0..3).map(|_| n.vector(layout.rows.len())).collect();
+    let pass = |model: &mut Qwen2<CpuBackend<f64>>, dlogp: &[f64]| {
+        let stats = model.begin(&layout, 1.0);
+        model.finish(&layout, 1.0, &stats, dlogp);
+    };
+    for part in &parts {
+        pass(&mut model, part);
+    }
+    let (whole, norm) = (model.gradient().to_vec(), model.grad_norm());
+    model.zero_grad();
+    for part in &parts {
+        pass(&mut model, part);
+        let alone = model.gradient().to_vec();
+        assert!((model.set_grad_aside() - dot(&alone, &alone).sqrt()).abs() < 1e-12);
+        assert_eq!(model.grad_norm(), 0.0, "the next part begins at nothing");
+    }
+    model.take_grad_back();
+    assert!(common::worst(model.gradient(), &whole) < 1e-12);
+    assert!((model.grad_norm() - norm).abs() < 1e-12);
+    // Nothing is left aside.
+    model.take_grad_back();
+    assert!((model.grad_norm() - norm).abs() < 1e-12);
+}

@@ -134,6 +134,10 @@ pub struct TaskStep {
     /// Of those, where a judge is to blame: by what its model failed with, `no-verdict` or `plugin`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub judge_failures: BTreeMap<String, u64>,
+    /// L2 norm of the task's part of the gradient, before clipping; none unless the scheduler
+    /// observes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grad_norm: Option<f64>,
     /// What rewards were mapped by, where `advantage.normalise = "median"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reward_map: Option<RewardMap>,

@@ -107,6 +107,8 @@ impl Run<'_> {
             pass_at_k: pass_at_k.means(),
             undefined: components.undefined,
             judge_failures: components.judge_failures,
+            // A task that is in the batch and has nothing to learn from pulls on nothing.
+            grad_norm: self.rules.apart.then(|| learned.norms.get(&task).copied().unwrap_or(0.0)),
             ..count
         }
     }

@@ -102,7 +102,8 @@ pub struct Observation {
     pub mean_reward: f64,
     /// Mean of |advantage| over them.
     pub mean_abs_advantage: f64,
-    /// L2 norm of the step's gradient (the whole batch's).
+    /// L2 norm of the step's gradient before clipping: of the part that the task's outputs
+    /// contribute, where [`Scheduler::wants_task_gradients`], else of the whole batch's.
     pub gradient_norm: f64,
     /// Mean token entropy, in nats.
     pub entropy: f64,
@@ -145,6 +146,12 @@ pub trait Scheduler {
         state: &[u8],
         observations: &[Observation],
     ) -> Result<Decision, OutsideError>;
+
+    /// Whether observations are to hold the norm of each task's part of the gradient, which costs a
+    /// copy of the gradient, instead of the whole batch's.
+    fn wants_task_gradients(&self) -> bool {
+        false
+    }
 }
 
 /// What a run is doing.

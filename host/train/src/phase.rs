@@ -219,7 +219,7 @@ impl Run<'_> {
                 prompts: seen.prompts,
                 mean_reward: seen.reward_mean.unwrap_or(0.0),
                 mean_abs_advantage: seen.mean_abs_advantage,
-                gradient_norm: event.grad_norm,
+                gradient_norm: seen.grad_norm.unwrap_or(event.grad_norm),
                 entropy: seen.entropy.unwrap_or(0.0),
                 accuracy: None,
             });

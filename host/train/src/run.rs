@@ -111,6 +111,7 @@ impl<'a> Run<'a> {
                 .map(|t| t.temperature.unwrap_or(config.rollout.temperature))
                 .collect(),
             max_completion_tokens: config.rollout.max_completion_tokens as usize,
+            apart: parts.scheduler.wants_task_gradients(),
         };
         let reference = match rules.tasks.iter().any(|t| t.beta > 0.0) {
             true => Some((parts.reference)()?),

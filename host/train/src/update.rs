@@ -3,6 +3,8 @@
 //! Only valid outputs come here. The denominators are those of the whole batch, so how it is cut
 //! into micro-batches changes rounding and nothing else (`bnpo` excepted, by definition).
 
+use std::collections::BTreeMap;
+
 use omni_policy::{Completion, Group, KeptSet, Policy, TokenGradient, TokenStats};
 
 use crate::TrainError;
@@ -31,6 +33,9 @@ pub(crate) struct Rules<'a> {
     pub(crate) tasks: Vec<TaskLoss>,
     pub(crate) temperatures: Vec<f64>,
     pub(crate) max_completion_tokens: usize,
+    /// Measure the gradient of each task apart. Micro-batches are then of one task each, so rounding
+    /// differs, and `bnpo`, whose denominators are theirs.
+    pub(crate) apart: bool,
 }
 
 /// Part of a lesson: some of its outputs.
@@ -45,7 +50,13 @@ struct MicroBatch {
     pieces: Vec<Piece>,
     /// False where no gradient can come of it, so that it needs no backward pass.
     learns: bool,
+    /// The task, where they are kept apart.
+    task: Option<usize>,
 }
+
+/// Lessons that can go through the model together: temperature, whether they are learned from, and
+/// the task where tasks are kept apart.
+type Kind = (f64, bool, Option<usize>);
 
 /// `[lesson][output][token]`, empty where an output was not run.
 pub(crate) type PerToken = Vec<Vec<Vec<f64>>>;
@@ -58,6 +69,8 @@ pub(crate) struct Learned {
     pub(crate) entropy: Vec<Vec<Option<f64>>>,
     /// Tokens that went through the model, prompts counted once for each micro-batch.
     pub(crate) tokens: u64,
+    /// L2 norm of each task's part of the gradient, where they were kept apart.
+    pub(crate) norms: BTreeMap<usize, f64>,
 }
 
 /// Unmasked completion tokens of a batch.
@@ -75,7 +88,7 @@ impl Rules<'_> {
         };
         let mut plan: Vec<MicroBatch> = Vec::new();
         // The open micro-batch of each kind, and the tokens that it holds.
-        let mut open: Vec<(f64, bool, usize, usize)> = Vec::new();
+        let mut open: Vec<(Kind, usize, usize)> = Vec::new();
         for (index, lesson) in lessons.iter().enumerate() {
             let temperature = self.temperatures[lesson.task];
             let run: Vec<usize> =
@@ -87,20 +100,19 @@ impl Rules<'_> {
             let learns = self.loss.kind == LossKind::Bnpo
                 || self.tasks[lesson.task].beta != 0.0
                 || run.iter().any(|o| lesson.outputs[*o].advantage != 0.0);
-            let slot = open
-                .iter()
-                .position(|(t, l, ..)| *t == temperature && *l == learns)
-                .unwrap_or_else(|| {
-                    open.push((temperature, learns, usize::MAX, 0));
-                    open.len() - 1
-                });
+            let kind = (temperature, learns, self.apart.then_some(lesson.task));
+            let slot = open.iter().position(|(open, ..)| *open == kind).unwrap_or_else(|| {
+                open.push((kind, usize::MAX, 0));
+                open.len() - 1
+            });
             let mut started = false;
             for output in run {
                 let tokens = lesson.outputs[output].tokens.len();
-                let (_, _, at, held) = &mut open[slot];
+                let (_, at, held) = &mut open[slot];
                 let cost = tokens + if started { 0 } else { lesson.prompt.len() };
                 if *at == usize::MAX || (*held > 0 && held.saturating_add(cost) > budget) {
-                    plan.push(MicroBatch { temperature, pieces: Vec::new(), learns });
+                    let (temperature, learns, task) = kind;
+                    plan.push(MicroBatch { temperature, pieces: Vec::new(), learns, task });
                     (*at, *held) = (plan.len() - 1, 0);
                     started = false;
                 }
@@ -115,6 +127,8 @@ impl Rules<'_> {
                 }
             }
         }
+        // Task by task where they are kept apart; as it is where there is one kind.
+        plan.sort_by_key(|micro| micro.task);
         plan
     }
 
@@ -159,7 +173,7 @@ impl Rules<'_> {
             entropy: lessons.iter().map(|l| vec![None; l.outputs.len()]).collect(),
             ..Learned::default()
         };
-        for micro in &plan {
+        for (index, micro) in plan.iter().enumerate() {
             let denominators = Denominators {
                 sequences,
                 tokens: dapo_tokens,
@@ -192,6 +206,13 @@ impl Rules<'_> {
                 let stats = policy.token_stats(&groups, micro.temperature as f32)?;
                 see(&stats);
             }
+            let next = plan.get(index + 1).map(|next| next.task);
+            if let (Some(task), true) = (micro.task, next != Some(micro.task)) {
+                learned.norms.insert(task, policy.set_grad_aside());
+            }
+        }
+        if self.apart {
+            policy.take_grad_back();
         }
         Ok(learned)
     }

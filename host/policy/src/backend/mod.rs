@@ -149,6 +149,8 @@ pub trait Backend: Send + Sync + Sized {
     fn fill(&self, x: Self::ViewMut<'_>, value: Self::Real);
     /// Copies.
     fn copy(&self, to: Self::ViewMut<'_>, from: Self::View<'_>);
+    /// `to += from`.
+    fn add(&self, to: Self::ViewMut<'_>, from: Self::View<'_>);
 
     /// A backend for one of several independent streams of work that run at the same time, or
     /// `None` where one wide stream is faster.

@@ -33,6 +33,8 @@ pub struct Qwen2<B: Backend> {
     /// Gathered rows, their norm, and the gradients of both, `[N, H]`.
     head: [B::Buffer; 4],
     pub(crate) optimizer: Option<Optimizer<B>>,
+    /// The sum of the gradients set aside; none where none is.
+    aside: Option<B::Buffer>,
     /// Whether the backward computes blocks again instead of keeping their values.
     pub recompute: bool,
 }
@@ -59,6 +61,7 @@ impl<B: Backend> Qwen2<B> {
             head: [empty(), empty(), empty(), empty()],
             weights: buffer,
             optimizer: None,
+            aside: None,
             recompute: false,
             config,
             arena,
@@ -251,6 +254,32 @@ impl<B: Backend> Qwen2<B> {
         self.optimizer.as_ref().map_or(0.0, |o| {
             self.backend.norm_squared(self.backend.view(&o.grad, 0..self.arena.len)).sqrt()
         })
+    }
+
+    /// Moves the gradient to those set aside, and sets it to zero; returns its L2 norm.
+    pub fn set_grad_aside(&mut self) -> f64 {
+        let norm = self.grad_norm();
+        self.optimizer();
+        let len = self.arena.len;
+        let (b, Some(o)) = (&self.backend, &mut self.optimizer) else { return norm };
+        match &mut self.aside {
+            None => self.aside = Some(std::mem::replace(&mut o.grad, b.zeros(len))),
+            Some(aside) => {
+                b.add(b.view_mut(aside, 0..len), b.view(&o.grad, 0..len));
+                b.fill(b.view_mut(&mut o.grad, 0..len), Default::default());
+            }
+        }
+        norm
+    }
+
+    /// Adds what was set aside to the gradient, and forgets it.
+    pub fn take_grad_back(&mut self) {
+        let len = self.arena.len;
+        let (b, Some(o), Some(aside)) = (&self.backend, &mut self.optimizer, self.aside.take())
+        else {
+            return;
+        };
+        b.add(b.view_mut(&mut o.grad, 0..len), b.view(&aside, 0..len));
     }
 
     /// One AdamW step; the gradient is scaled to `max_grad_norm` where it is greater.

@@ -143,6 +143,7 @@ pub fn sft(mut parts: Sft<'_>) -> Result<SftSummary, TrainError> {
             tasks: config.task.iter().map(|t| TaskLoss::of(&config.loss, t)).collect(),
             temperatures: vec![1.0; config.task.len()],
             max_completion_tokens: config.rollout.max_completion_tokens as usize,
+            apart: false,
         },
         parts: training,
         reference: None,

@@ -15,6 +15,7 @@ pub struct Bigram {
     end: u32,
     weights: Vec<f32>,
     gradient: Vec<f32>,
+    aside: Vec<f32>,
     moments: [Vec<f32>; 2],
     steps: u64,
     /// Saving the optimizer fails as on a full disk, once this many saves were made.
@@ -41,6 +42,7 @@ impl Bigram {
             end,
             weights,
             gradient: vec![0.0; size],
+            aside: vec![0.0; size],
             moments: [vec![0.0; size], vec![0.0; size]],
             steps: 0,
             full_after: None,
@@ -184,6 +186,20 @@ impl Policy for Bigram {
 
     fn grad_norm(&self) -> f64 {
         self.gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt()
+    }
+
+    fn set_grad_aside(&mut self) -> f64 {
+        let norm = self.grad_norm();
+        for (aside, gradient) in self.aside.iter_mut().zip(&mut self.gradient) {
+            *aside += std::mem::take(gradient);
+        }
+        norm
+    }
+
+    fn take_grad_back(&mut self) {
+        for (aside, gradient) in self.aside.iter_mut().zip(&mut self.gradient) {
+            *gradient += std::mem::take(aside);
+        }
     }
 
     fn step(

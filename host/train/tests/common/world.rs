@@ -131,12 +131,14 @@ impl Scorer for World {
 /// prompt. Its state is what is left of each task.
 pub struct Turns {
     pub pure: bool,
+    /// Asks for gradient norms by task.
+    pub gradients: bool,
     pub seen: RefCell<Vec<Observation>>,
 }
 
 impl Turns {
     pub fn new(pure: bool) -> Self {
-        Self { pure, seen: RefCell::default() }
+        Self { pure, gradients: false, seen: RefCell::default() }
     }
 }
 
@@ -173,6 +175,10 @@ impl Scheduler for Turns {
         }
         shares.retain(|s| s.prompts > 0);
         Ok(Decision { state: serde_json::to_vec(&(batch, left))?, batch: shares })
+    }
+
+    fn wants_task_gradients(&self) -> bool {
+        self.gradients
     }
 }
 
@@ -250,6 +256,7 @@ pub struct Session<'a, P = Bigram> {
     pub world: &'a World,
     pub policy: P,
     pub pure: bool,
+    pub gradients: bool,
     pub stop_at: u64,
     pub resume: bool,
     pub references: u32,
@@ -263,7 +270,15 @@ impl<'a> Session<'a> {
 
 impl<'a, P: Policy> Session<'a, P> {
     pub fn with(world: &'a World, policy: P) -> Self {
-        Self { world, policy, pure: false, stop_at: u64::MAX, resume: false, references: 0 }
+        Self {
+            world,
+            policy,
+            pure: false,
+            gradients: false,
+            stop_at: u64::MAX,
+            resume: false,
+            references: 0,
+        }
     }
 
     pub fn run(&mut self, config: &RunConfig, folder: &Path) -> Result<Summary, TrainError> {
@@ -280,7 +295,7 @@ impl<'a, P: Policy> Session<'a, P> {
             tokenizer: &world.tokenizer,
             problems: world,
             scorer: world,
-            scheduler: &mut Turns::new(self.pure),
+            scheduler: &mut Turns { gradients: self.gradients, ..Turns::new(self.pure) },
             evidence: None,
             progress: &StopAt { step: self.stop_at, stop: &stop },
             stop: &stop,

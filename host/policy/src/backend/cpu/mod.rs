@@ -73,6 +73,12 @@ impl<R: Real> Backend for CpuBackend<R> {
         to.copy_from_slice(from);
     }
 
+    fn add(&self, to: &mut [R], from: &[R]) {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to += *from;
+        }
+    }
+
     fn download(&self, from: &[R], to: &mut [R]) {
         to.copy_from_slice(from);
     }
