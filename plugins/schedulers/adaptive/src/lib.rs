@@ -1,33 +1,40 @@
 //! The `adaptive` scheduler: mixed batches whose shares follow measured transfer, learning signal
 //! and entropy while training goes on.
 //!
-//! Every prompt is used once an epoch, as in joint training; what the shares control is *when* (and,
-//! where `schedule.max_steps` ends a run before its prompts do, *how much*). With `q_j` the task's
-//! part of the prompts that are left, as in joint training, a task's share is
+//! Every prompt is used once an epoch, as in joint training; what the shares control is *when*.
+//! With `r_j` the prompts that the rest of the run is to use of task j, and `q_j` its part of all
+//! that are left (what joint training would take), its share of the next batch is
 //!
 //! ```text
-//! s_j = (1 − least) · q_j w_j / Σ_m q_m w_m  +  least · q_j
-//! ln w_j = strength · A_j / ℓ  +  signal · ln(g_j / mean g)  −  strength · E_j  +  probe_j
+//! s_j = (1 − least) · r_j w_j / Σ_m r_m w_m  +  least · q_j
+//! ln w_j = strength · (A_j / ℓ − E_j) + probe_j        between −2 and 2
 //! ```
 //!
-//! - `A_j`: what a prompt of j is worth now rather than later, since tasks disturb and help each
-//!   other ([`worth`]); ℓ is the part of all prompts that is left.
-//! - `g_j`: mean absolute advantage × how far a prompt of j moves the policy ([`recent`]).
-//! - `E_j`: by how much j raises the others' entropy, while one of them lowers its own. A task whose
+//! - `A_j`: what a prompt of j is worth now rather than later, for what tasks do to each other
+//!   (`worth.rs`; ℓ is the part of the run that is left). What they do is estimated from the run
+//!   itself, around the evidence if there is any (`movement.rs`).
+//! - `E_j`: by how much j raises the others' entropy, where one of them lowers its own. A task whose
 //!   entropy has fallen below a tenth of what it was is braked besides.
-//! - `probe_j`: in the first half of the run tasks take turns at having more, so that their
-//!   transfers can be told apart ([`movement`]).
+//! - `probe_j`: in the first half of the run tasks take turns at having more, so that what they do
+//!   can be told apart.
+//! - `r_j` is all that is left. Only in a run that `max_steps` ends before does it follow the learning
+//!   signal, the mean absolute advantage (`amounts.rs`): what a task learns from its own prompts is
+//!   the same early or late, so otherwise the signal has no say.
 //!
-//! With one task, or with `strength`, `signal` and `probe` 0, and as long as nothing is known, it is
-//! joint training without the luck of the draw. Derivation and comparison: `docs/schedules.md`.
+//! With one task, with `strength` and `probe` 0, or where tasks do nothing to each other, it is joint
+//! training without the luck of the draw. Derivation and comparison: `docs/schedules.md`.
 
+mod amounts;
+mod config;
 mod movement;
 mod recent;
 mod worth;
 
+use amounts::Amounts;
+use config::Config;
 use movement::{Measured, Movement, Sensor};
 use omni_scheduler_supply::Supply;
-use omni_sdk::scheduler::{Error, Evidence, Observation, Result, Rng, Scheduler, Setup, Share};
+use omni_sdk::scheduler::{Observation, Result, Rng, Scheduler, Setup, Share};
 use recent::{Recent, effective, usable};
 use serde::{Deserialize, Serialize};
 use worth::Rest;
@@ -38,14 +45,14 @@ const MOST_TILT: f64 = 2.0;
 /// Prompts a task, all tasks together, between two measurements from training steps.
 const WINDOW: f64 = 64.0;
 
-/// Learning signals below this are alike.
-const LEAST_SIGNAL: f64 = 0.05;
+/// The part of its share that a braked task has at least, before `least`.
+const BRAKED: f64 = 0.05;
 
 /// Below this part of its first entropy a task is braked.
 const COLLAPSED: f64 = 0.1;
 
-/// A task raises the others' entropy when its mean effect on its logarithm is above this
-/// (METHOD section 5).
+/// A task raises the others' entropy when its mean effect on its logarithm is above this, and lowers
+/// its own when that falls by more (METHOD section 5, with room for noise).
 const RAISES: f64 = 0.05;
 
 /// Where training stands; all the state there is.
@@ -59,6 +66,9 @@ pub struct Adaptive {
     weights: Vec<f64>,
     /// Prompts of each task at the start.
     prompts: Vec<f64>,
+    /// Prompts that the run will use, and has still to use.
+    planned: u64,
+    ahead: u64,
     /// The order in which tasks have more than their share at first.
     probing: Vec<usize>,
     recent: Vec<Recent>,
@@ -67,53 +77,6 @@ pub struct Adaptive {
     steps: Sensor,
     validations: Sensor,
     movement: Movement,
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Config {
-    /// κ: how strongly shares follow what is known of transfer and entropy; 0: not at all.
-    strength: f64,
-    /// How strongly shares follow the learning signal; 0: not at all.
-    signal: f64,
-    /// Logarithm of the factor by which a task has more while it is being tried.
-    probe: f64,
-    /// The part of its share in joint training that a task always has.
-    least: f64,
-    /// x: a task closes a factor eˣ of its gap in all its prompts.
-    saturation: f64,
-    /// Standard deviation of a measured change of log accuracy.
-    noise: f64,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { strength: 4.0, signal: 0.5, probe: 0.7, least: 0.25, saturation: 3.0, noise: 0.1 }
-    }
-}
-
-impl Config {
-    fn check(&self) -> Result<()> {
-        let wrong = |key: &str, wanted: &str| {
-            Err(Error::invalid_input(format!("`{key}` must be {wanted}")))
-        };
-        for (key, value) in
-            [("strength", self.strength), ("signal", self.signal), ("probe", self.probe)]
-        {
-            if !(value.is_finite() && value >= 0.0) {
-                return wrong(key, "0 or above");
-            }
-        }
-        if !(0.0..=1.0).contains(&self.least) {
-            return wrong("least", "between 0 and 1");
-        }
-        for (key, value) in [("saturation", self.saturation), ("noise", self.noise)] {
-            if !(value.is_finite() && value > 1e-3) {
-                return wrong(key, "above 0.001");
-            }
-        }
-        Ok(())
-    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -140,16 +103,21 @@ impl Scheduler for Adaptive {
         let size = setup.tasks.len();
         let names: Vec<&str> = setup.tasks.iter().map(|task| task.name.as_str()).collect();
         if let Some(evidence) = &setup.evidence {
-            check(evidence)?;
+            config::check(evidence)?;
         }
         let prompts: Vec<f64> = supply.left().map(|left| left as f64).collect();
+        let all: u64 = supply.left().sum();
+        let most = |steps| u64::from(steps) * u64::from(setup.prompts_per_batch);
+        let planned = config.max_steps.map_or(all, most).min(all);
         let mut probing: Vec<usize> = (0..size).filter(|task| prompts[*task] > 0.0).collect();
         Rng::keyed(u64::from(setup.seed), "adaptive", 0).shuffle(&mut probing);
         Ok(Self {
             config,
             owed: vec![0.0; size],
-            weights: weights(setup)?,
+            weights: config::weights(setup)?,
             prompts,
+            planned,
+            ahead: planned,
             probing,
             recent: vec![Recent::default(); size],
             window: vec![Sums::default(); size],
@@ -198,11 +166,13 @@ impl Adaptive {
     fn step(&mut self, step: &[(usize, &Observation)]) {
         let seen: Vec<&Observation> = step.iter().map(|(_, seen)| *seen).collect();
         for ((task, seen), effective) in step.iter().zip(effective(&seen)) {
-            self.recent[*task].see(seen, effective);
+            self.recent[*task].see(seen);
             if self.prompts[*task] > 0.0 {
-                let part = effective / self.prompts[*task];
-                self.steps.moved(*task, part);
-                self.validations.moved(*task, part);
+                let advantage = usable(seen.mean_abs_advantage).unwrap_or(0.0);
+                let learned = f64::from(seen.prompts) * advantage / self.prompts[*task];
+                let moved = effective / self.prompts[*task];
+                self.steps.step(*task, moved, learned);
+                self.validations.step(*task, moved, learned);
             }
             let (window, prompts) = (&mut self.window[*task], f64::from(seen.prompts));
             window.prompts += prompts;
@@ -231,61 +201,60 @@ impl Adaptive {
         if all == 0.0 {
             return left;
         }
-        let tilted: Vec<f64> = left.iter().zip(self.tilts(&left)).map(|(l, w)| l * w).collect();
+        let signals: Vec<Option<f64>> = self.recent.iter().map(Recent::advantage).collect();
+        let amounts = Amounts {
+            prompts: &self.prompts,
+            left: &left,
+            planned: self.planned as f64,
+            ahead: self.ahead as f64,
+        };
+        let rest = amounts.rest(&signals, self.config.signal);
+        let tilted: Vec<f64> = rest.iter().zip(self.tilts(&rest)).map(|(r, w)| r * w).collect();
         let sum: f64 = tilted.iter().sum();
         let least = self.config.least;
-        let share = |(left, tilted): (&f64, &f64)| (1.0 - least) * tilted / sum + least * left / all;
+        let share =
+            |(left, tilted): (&f64, &f64)| (1.0 - least) * tilted / sum + least * left / all;
         left.iter().zip(&tilted).map(share).collect()
     }
 
-    /// `w`: how much more of a task than joint training would take.
-    fn tilts(&self, left: &[f64]) -> Vec<f64> {
-        let size = left.len();
-        let live: Vec<usize> = (0..size).filter(|task| left[*task] > 0.0).collect();
-        let all: f64 = left.iter().sum();
-        let begun: f64 = self.prompts.iter().sum();
-        let part = |task: usize| if left[task] > 0.0 { left[task] / self.prompts[task] } else { 0.0 };
+    /// `w`: how much more of a task than of the others, for what its prompts are worth now.
+    fn tilts(&self, rest: &[f64]) -> Vec<f64> {
+        let size = rest.len();
+        let live: Vec<usize> = (0..size).filter(|task| rest[*task] > 0.0).collect();
+        let part =
+            |task: usize| if rest[task] > 0.0 { rest[task] / self.prompts[task] } else { 0.0 };
         let parts: Vec<f64> = (0..size).map(part).collect();
+        let all = rest.iter().sum::<f64>() / self.prompts.iter().sum::<f64>();
 
         let effects = self.movement.effects();
-        let rest = Rest {
+        let state = Rest {
             weights: &self.weights,
             prompts: &self.prompts,
             left: &parts,
             saturation: self.config.saturation,
         };
-        let worth = rest.now_rather_than_later(|i, j| effects.on_level(i, j));
-
-        let signals: Vec<Option<f64>> = self.recent.iter().map(Recent::signal).collect();
-        let seen = || live.iter().filter_map(|task| Some((left[*task], signals[*task]?)));
-        let weight: f64 = seen().map(|(left, _)| left).sum();
-        let mean = seen().map(|(left, signal)| left * signal).sum::<f64>() / weight.max(1.0);
+        let worth = state.now_rather_than_later(|i, j| effects.on_level(i, j));
 
         let raises = |j: usize| {
             let others = live.iter().filter(|i| **i != j);
-            let falling = others.clone().any(|i| effects.on_entropy(*i, *i) < 0.0);
+            let falling = others.clone().any(|i| effects.on_entropy(*i, *i) < -RAISES);
             let change: f64 = others.clone().map(|i| effects.on_entropy(*i, j)).sum();
             let mean = change / others.count().max(1) as f64;
             if falling { (mean - RAISES).max(0.0) } else { 0.0 }
         };
 
         // Each task is tried once, in the first half.
-        let turn = (begun - all) / begun * 2.0 * self.probing.len() as f64;
-        let tried = self.probing.get(turn as usize);
+        let done = 1.0 - self.ahead as f64 / self.planned as f64;
+        let tried = self.probing.get((done * 2.0 * self.probing.len() as f64) as usize);
 
         let tilt = |task: usize| {
-            if left[task] == 0.0 {
+            if rest[task] == 0.0 {
                 return 0.0;
             }
-            let signal = signals[task].map_or(0.0, |signal| {
-                ((signal + LEAST_SIGNAL) / (mean + LEAST_SIGNAL)).ln()
-            });
             let probe = if tried == Some(&task) { self.config.probe } else { 0.0 };
-            let tilt = self.config.strength * (worth[task] / (all / begun) - raises(task))
-                + self.config.signal * signal
-                + probe;
+            let tilt = self.config.strength * (worth[task] / all - raises(task)) + probe;
             let entropy = self.recent[task].entropy_left().unwrap_or(1.0);
-            let brake = (entropy / COLLAPSED).clamp(LEAST_SIGNAL, 1.0);
+            let brake = (entropy / COLLAPSED).clamp(BRAKED, 1.0);
             tilt.clamp(-MOST_TILT, MOST_TILT).exp() * brake
         };
         (0..size).map(tilt).collect()
@@ -294,6 +263,7 @@ impl Adaptive {
     /// Rounds shares to prompts; what a task is kept from now it gets in the next batch.
     fn batch(&mut self, shares: &[f64]) -> Vec<Share> {
         let prompts = self.supply.batch();
+        self.ahead = self.ahead.saturating_sub(u64::from(prompts));
         let mut counts = vec![0; shares.len()];
         for (owed, share) in self.owed.iter_mut().zip(shares) {
             *owed = if *share > 0.0 { *owed + f64::from(prompts) * share } else { 0.0 };
@@ -311,46 +281,4 @@ impl Adaptive {
         }
         self.supply.shares(&counts)
     }
-}
-
-/// The run's weights α, 1 on average.
-fn weights(setup: &Setup) -> Result<Vec<f64>> {
-    let weights: Vec<f64> = setup.tasks.iter().map(|task| task.weight).collect();
-    if let Some(task) = setup.tasks.iter().find(|it| !(it.weight.is_finite() && it.weight >= 0.0)) {
-        let message = format!("the weight of `{}` is {}", task.name, task.weight);
-        return Err(Error::invalid_input(message + "; it must not be negative"));
-    }
-    let sum: f64 = weights.iter().sum();
-    if sum == 0.0 {
-        return Err(Error::invalid_input("all tasks have the weight 0; at least one must count"));
-    }
-    Ok(weights.iter().map(|weight| weight * weights.len() as f64 / sum).collect())
-}
-
-/// Whether evidence is in shape; it may know other tasks than the run.
-fn check(evidence: &Evidence) -> Result<()> {
-    let size = evidence.tasks.len();
-    let wrong = |what: &str| {
-        let message = format!("the evidence: `{what}` does not fit its {size} tasks");
-        Err(Error::invalid_input(message))
-    };
-    let list = |values: &[f64]| values.len() == size && values.iter().all(|it| it.is_finite());
-    let square = |values: &[f64]| {
-        let off = values.iter().enumerate().filter(|(at, _)| at % (size + 1) != 0);
-        values.len() == size * size && off.clone().all(|(_, it)| it.is_finite())
-    };
-    if !list(&evidence.base_accuracy) {
-        return wrong("base_accuracy");
-    }
-    if !list(&evidence.self_accuracy) {
-        return wrong("self_accuracy");
-    }
-    if !square(&evidence.backward_transfer) {
-        return wrong("backward_transfer");
-    }
-    let entropy = &evidence.entropy_change;
-    if !entropy.is_empty() && !(square(entropy) && entropy.iter().all(|it| it.is_finite())) {
-        return wrong("entropy_change");
-    }
-    Ok(())
 }

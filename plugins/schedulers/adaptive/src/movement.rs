@@ -1,19 +1,25 @@
 //! How training on one task moves another, estimated from what training shows.
 //!
-//! Between two measurements of a task, its log accuracy (or log reward) changes by `y`, while
-//! tasks `1..K` move the policy as `z_1..z_K` of all their prompts would. `y_i ≈ Σ_j β_ij z_j` is
-//! a ridge regression for each task i, around the evidence's transfers where there are any, else
+//! Between two measurements of task i its log accuracy (or log reward) changes by `y_i`. Meanwhile
+//! each task j moved the policy as `z_j` of all its prompts would, and task i itself had `s_i` of its
+//! prompts, each counted by its mean absolute advantage, which falls as the task saturates:
+//!
+//! ```text
+//! y_i ≈ ρ_i s_i + Σ_{j≠i} β_ij z_j
+//! ```
+//!
+//! is a ridge regression for each task i, around the evidence's transfers where there are any, else
 //! around 0. The same regression with log entropies says what raises the entropy of what.
 //!
-//! All tasks share one matrix of `Σ z zᵀ`, so that the state is a few K × K numbers however long
-//! the run. A task that was not measured is taken to have done as predicted, which leaves its
-//! estimate as it is.
+//! Sums of products are all that is kept, so the state is a few K × K numbers however long the run.
+//! A task that was not measured is taken to have done as predicted, which leaves its estimates as
+//! they are.
 
 use omni_sdk::scheduler::Evidence;
 use serde::{Deserialize, Serialize};
 
 /// Beyond so many tasks nothing is estimated: no run is long enough to tell their transfers apart.
-pub(crate) const MOST_TASKS: usize = 64;
+pub(crate) const MOST_TASKS: usize = 32;
 
 /// Standard deviation, before anything was seen, of what all prompts of a task do to another.
 const UNKNOWN: f64 = 0.2;
@@ -21,11 +27,10 @@ const UNKNOWN: f64 = 0.2;
 /// The same where evidence was measured beforehand: in mixed batches it may be off.
 const MEASURED: f64 = 0.1;
 
-/// The same for what they do to the task itself.
+/// Mean and standard deviation of what all prompts of a task do to its own log accuracy, were the
+/// mean absolute advantage 1.
+const OWN_GAIN: f64 = 1.0;
 const OWN: f64 = 1.0;
-
-/// What all prompts of a task are expected to do to its own log accuracy, without evidence.
-const OWN_GAIN: f64 = 0.3;
 
 /// A change of a logarithm is taken for at most this much.
 const MOST_CHANGE: f64 = 1.0;
@@ -39,8 +44,9 @@ pub(crate) type Measured = Vec<(Option<f64>, Option<f64>)>;
 /// One way of measuring: training steps, or validations. Only like is compared with like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Sensor {
-    /// How far each task moved the policy since the last measurement, in all prompts of the task.
-    since: Vec<f64>,
+    /// `z` and `s` since the last measurement.
+    moved: Vec<f64>,
+    learned: Vec<f64>,
     /// Logarithms at the last measurement.
     levels: Vec<Option<f64>>,
     entropies: Vec<Option<f64>>,
@@ -48,21 +54,30 @@ pub(crate) struct Sensor {
 
 impl Sensor {
     pub(crate) fn new(tasks: usize) -> Self {
-        Self { since: vec![0.0; tasks], levels: vec![None; tasks], entropies: vec![None; tasks] }
+        Self {
+            moved: vec![0.0; tasks],
+            learned: vec![0.0; tasks],
+            levels: vec![None; tasks],
+            entropies: vec![None; tasks],
+        }
     }
 
-    pub(crate) fn moved(&mut self, task: usize, part: f64) {
-        self.since[task] += part;
+    /// Counts a step's `z` and `s` of a task.
+    pub(crate) fn step(&mut self, task: usize, moved: f64, learned: f64) {
+        self.moved[task] += moved;
+        self.learned[task] += learned;
     }
 }
 
-/// The estimates: K × K matrices, rows the task that is moved, columns the task trained.
+/// The estimates' sums: K × K matrices, over the noise's variance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Movement {
     tasks: usize,
-    /// `Σ z zᵀ / noise²`.
-    gram: Vec<f64>,
-    /// `Σ y zᵀ / noise²` of levels and of entropies.
+    /// `Σ z zᵀ`; `Σ s zᵀ`; `Σ s_i²`.
+    moved: Vec<f64>,
+    learned: Vec<f64>,
+    own: Vec<f64>,
+    /// `Σ y xᵀ`, where x is z with `s_i` in place of `z_i`.
     levels: Vec<f64>,
     entropies: Vec<f64>,
     /// Means before anything was seen; empty without evidence.
@@ -93,12 +108,15 @@ impl Movement {
     /// Before the first step. `evidence` must have been checked.
     pub(crate) fn new(names: &[&str], evidence: Option<&Evidence>) -> Self {
         let tasks = names.len();
-        let seen = if tasks > MOST_TASKS { 0 } else { tasks * tasks };
+        let kept = if tasks > MOST_TASKS { 0 } else { tasks };
+        let square = vec![0.0; kept * kept];
         let mut it = Self {
             tasks,
-            gram: vec![0.0; seen],
-            levels: vec![0.0; seen],
-            entropies: vec![0.0; seen],
+            moved: square.clone(),
+            learned: square.clone(),
+            own: vec![0.0; kept],
+            levels: square.clone(),
+            entropies: square,
             prior_levels: Vec::new(),
             prior_entropies: Vec::new(),
         };
@@ -106,88 +124,99 @@ impl Movement {
         let size = given.tasks.len();
         let places: Vec<Option<usize>> =
             names.iter().map(|name| given.tasks.iter().position(|task| task == name)).collect();
-        let pairs = || places.iter().flat_map(|i| places.iter().map(move |j| (*i, *j)));
-        it.prior_levels = pairs()
-            .map(|pair| match pair {
-                (Some(i), Some(j)) if i == j => {
-                    let gain = (given.self_accuracy[i] / given.base_accuracy[i]).ln();
-                    if gain.is_finite() { gain } else { OWN_GAIN }
-                }
-                (Some(i), Some(j)) => given.backward_transfer[i * size + j],
-                _ => 0.0,
-            })
-            .collect();
+        let matrix = |own: Option<f64>, of: &dyn Fn(usize, usize) -> f64| {
+            let pairs = places.iter().enumerate().flat_map(|(n, i)| {
+                places.iter().enumerate().map(move |(m, j)| (n == m, i.zip(*j)))
+            });
+            pairs
+                .map(|(same, pair)| match (own.filter(|_| same), pair) {
+                    (Some(own), _) => own,
+                    (None, Some((i, j))) => of(i, j),
+                    (None, None) => 0.0,
+                })
+                .collect()
+        };
+        it.prior_levels = matrix(Some(OWN_GAIN), &|i, j| given.backward_transfer[i * size + j]);
         if !given.entropy_change.is_empty() {
             // Its rows are the task trained.
-            it.prior_entropies = pairs()
-                .map(|pair| match pair {
-                    (Some(i), Some(j)) => {
-                        (1.0 + given.entropy_change[j * size + i]).max(LEAST_LEVEL).ln()
-                    }
-                    _ => 0.0,
-                })
-                .collect();
+            let change = |i: usize, j: usize| 1.0 + given.entropy_change[j * size + i];
+            it.prior_entropies = matrix(None, &|i, j| change(i, j).max(LEAST_LEVEL).ln());
         }
         it
     }
 
     /// Takes in a measurement, and begins the next.
     pub(crate) fn see(&mut self, sensor: &mut Sensor, measured: &Measured, noise: f64) {
-        let since = std::mem::replace(&mut sensor.since, vec![0.0; self.tasks]);
-        let mut levels = vec![None; self.tasks];
-        let mut entropies = vec![None; self.tasks];
+        let size = self.tasks;
+        let moved = std::mem::replace(&mut sensor.moved, vec![0.0; size]);
+        let learned = std::mem::replace(&mut sensor.learned, vec![0.0; size]);
+        let mut levels = vec![None; size];
+        let mut entropies = vec![None; size];
         for (task, (level, entropy)) in measured.iter().enumerate() {
             levels[task] = change(&mut sensor.levels[task], *level);
             entropies[task] = change(&mut sensor.entropies[task], *entropy);
         }
-        let nothing = levels.iter().chain(&entropies).all(Option::is_none);
-        if self.gram.is_empty() || nothing || since.iter().all(|z| *z == 0.0) {
+        if self.own.is_empty() || levels.iter().chain(&entropies).all(Option::is_none) {
             return;
         }
         let effects = self.effects();
-        let predicted = |row: &[f64]| row.iter().zip(&since).map(|(b, z)| b * z).sum::<f64>();
         let precision = 1.0 / (noise * noise);
-        for i in 0..self.tasks {
-            let row = i * self.tasks..(i + 1) * self.tasks;
+        for i in 0..size {
+            let row = i * size..(i + 1) * size;
+            let x: Vec<f64> =
+                (0..size).map(|j| if i == j { learned[i] } else { moved[j] }).collect();
+            let predicted = |row: &[f64]| row.iter().zip(&x).map(|(b, x)| b * x).sum::<f64>();
             let level = levels[i].unwrap_or_else(|| predicted(&effects.levels[row.clone()]));
             let entropy =
                 entropies[i].unwrap_or_else(|| predicted(&effects.entropies[row.clone()]));
+            self.own[i] += precision * learned[i] * learned[i];
             for (j, at) in row.enumerate() {
-                self.gram[at] += precision * since[i] * since[j];
-                self.levels[at] += precision * level * since[j];
-                self.entropies[at] += precision * entropy * since[j];
+                self.moved[at] += precision * moved[i] * moved[j];
+                self.learned[at] += precision * learned[i] * moved[j];
+                self.levels[at] += precision * level * x[j];
+                self.entropies[at] += precision * entropy * x[j];
             }
         }
     }
 
     /// Means after what was seen.
     pub(crate) fn effects(&self) -> Effects {
-        let size = self.tasks;
-        let off = |prior: &[f64]| if prior.is_empty() { UNKNOWN } else { MEASURED };
-        let prior = |prior: &[f64], own: f64| {
-            if prior.is_empty() {
-                let at = |n: usize| if n % (size + 1) == 0 { own } else { 0.0 };
-                (0..size * size).map(at).collect()
-            } else {
-                prior.to_vec()
-            }
-        };
-        let (levels, entropies) =
-            (prior(&self.prior_levels, OWN_GAIN), prior(&self.prior_entropies, 0.0));
-        if self.gram.is_empty() {
-            return Effects { tasks: size, levels, entropies };
-        }
         Effects {
-            tasks: size,
-            levels: ridge(size, &self.gram, &self.levels, &levels, off(&self.prior_levels)),
-            entropies: ridge(
-                size,
-                &self.gram,
-                &self.entropies,
-                &entropies,
-                off(&self.prior_entropies),
-            ),
+            tasks: self.tasks,
+            levels: self.ridge(&self.levels, &self.prior_levels, OWN_GAIN),
+            entropies: self.ridge(&self.entropies, &self.prior_entropies, 0.0),
         }
+    }
+
+    /// Posterior means row by row, by Cholesky's decomposition.
+    fn ridge(&self, sums: &[f64], prior: &[f64], own: f64) -> Vec<f64> {
+        let size = self.tasks;
+        let off = if prior.is_empty() { UNKNOWN } else { MEASURED };
+        let mean = |i: usize, j: usize| match prior.get(i * size + j) {
+            Some(mean) => *mean,
+            None if i == j => own,
+            None => 0.0,
+        };
+        let mut means = Vec::with_capacity(size * size);
+        for i in 0..size {
+            if self.own.is_empty() {
+                means.extend((0..size).map(|j| mean(i, j)));
+                continue;
+            }
+            let precision = |j: usize| if i == j { 1.0 / (OWN * OWN) } else { 1.0 / (off * off) };
+            let entry = |j: usize, k: usize| {
+                let seen = match (j == i, k == i) {
+                    (true, true) => self.own[i],
+                    (true, false) => self.learned[i * size + k],
+                    (false, true) => self.learned[i * size + j],
+                    (false, false) => self.moved[j * size + k],
+                };
+                if j == k { seen + precision(j) } else { seen }
+            };
+            let right = (0..size).map(|j| sums[i * size + j] + precision(j) * mean(i, j)).collect();
+            means.extend(solve(size, entry, right));
+        }
+        means
     }
 }
 
@@ -198,59 +227,28 @@ fn change(last: &mut Option<f64>, now: Option<f64>) -> Option<f64> {
     Some((now? - last?).clamp(-MOST_CHANGE, MOST_CHANGE))
 }
 
-/// Posterior means row by row: row i solves `(gram + D_i⁻²) β_i = rows_i + D_i⁻² prior_i`, where
-/// `D_i` is `off` but for `OWN` at i.
-///
-/// One inverse serves all rows: with `M = gram + off⁻²`, row i's matrix is `M + δ e_i e_iᵀ`
-/// (Sherman and Morrison).
-fn ridge(size: usize, gram: &[f64], rows: &[f64], prior: &[f64], off: f64) -> Vec<f64> {
-    let (off, own) = (1.0 / (off * off), 1.0 / (OWN * OWN));
-    let mut matrix = gram.to_vec();
+/// `A⁻¹ b` for a symmetric positive definite `A`.
+fn solve(size: usize, entry: impl Fn(usize, usize) -> f64, mut b: Vec<f64>) -> Vec<f64> {
+    let mut lower = vec![0.0; size * size];
     for i in 0..size {
-        matrix[i * size + i] += off;
-    }
-    let inverse = inverse(size, matrix);
-    let mut means = vec![0.0; size * size];
-    for i in 0..size {
-        let row = i * size..(i + 1) * size;
-        let right: Vec<f64> = row
-            .clone()
-            .map(|at| rows[at] + if at == i * size + i { own } else { off } * prior[at])
-            .collect();
-        let column = &inverse[row.clone()];
-        let plain: Vec<f64> = (0..size)
-            .map(|j| (0..size).map(|k| inverse[j * size + k] * right[k]).sum::<f64>())
-            .collect();
-        let delta = own - off;
-        let pull = delta * plain[i] / (1.0 + delta * column[i]);
-        for (j, at) in row.enumerate() {
-            means[at] = plain[j] - pull * column[j];
+        for j in 0..=i {
+            let done: f64 = (0..j).map(|k| lower[i * size + k] * lower[j * size + k]).sum();
+            let rest = entry(i, j) - done;
+            lower[i * size + j] = if i == j {
+                // Rounding alone could take it to 0: the prior keeps it far above.
+                rest.max(f64::MIN_POSITIVE).sqrt()
+            } else {
+                rest / lower[j * size + j]
+            };
         }
     }
-    means
-}
-
-/// Of a symmetric positive definite matrix, by Gauss and Jordan; such need no pivots.
-fn inverse(size: usize, mut matrix: Vec<f64>) -> Vec<f64> {
-    let mut inverse = vec![0.0; size * size];
     for i in 0..size {
-        inverse[i * size + i] = 1.0;
+        let done: f64 = (0..i).map(|k| lower[i * size + k] * b[k]).sum();
+        b[i] = (b[i] - done) / lower[i * size + i];
     }
-    for pivot in 0..size {
-        let scale = 1.0 / matrix[pivot * size + pivot];
-        for at in pivot * size..(pivot + 1) * size {
-            matrix[at] *= scale;
-            inverse[at] *= scale;
-        }
-        for row in (0..size).filter(|row| *row != pivot) {
-            let factor = matrix[row * size + pivot];
-            if factor != 0.0 {
-                for j in 0..size {
-                    matrix[row * size + j] -= factor * matrix[pivot * size + j];
-                    inverse[row * size + j] -= factor * inverse[pivot * size + j];
-                }
-            }
-        }
+    for i in (0..size).rev() {
+        let done: f64 = (i + 1..size).map(|k| lower[k * size + i] * b[k]).sum();
+        b[i] = (b[i] - done) / lower[i * size + i];
     }
-    inverse
+    b
 }

@@ -27,25 +27,22 @@ impl Mean {
     }
 }
 
-/// Latest learning signal and entropy of one task.
+/// Learning signal and entropy of one task's latest prompts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Recent {
     advantage: Mean,
-    /// Effective prompts (see [`effective`]) for each prompt.
-    movement: Mean,
     entropy: Mean,
     /// Entropy of the first prompts, once they are enough.
     first_entropy: Option<f64>,
 }
 
 impl Recent {
-    /// Takes in one step, in which the task moved the policy as `effective` prompts would.
-    pub(crate) fn see(&mut self, seen: &Observation, effective: f64) {
+    /// Takes in one step.
+    pub(crate) fn see(&mut self, seen: &Observation) {
         let prompts = f64::from(seen.prompts);
         if let Some(advantage) = usable(seen.mean_abs_advantage) {
             self.advantage.see(advantage, prompts);
         }
-        self.movement.see(effective / prompts, prompts);
         // The host says 0 where nothing was measured; no policy has an entropy of 0.
         if let Some(entropy) = usable(seen.entropy).filter(|entropy| *entropy > 0.0) {
             self.entropy.see(entropy, prompts);
@@ -55,10 +52,9 @@ impl Recent {
         }
     }
 
-    /// How much there is to learn from a prompt: mean absolute advantage × how far a prompt moves
-    /// the policy, against other tasks' prompts. None of a task that was never seen.
-    pub(crate) fn signal(&self) -> Option<f64> {
-        Some(self.advantage.value()? * self.movement.value()?)
+    /// Mean absolute advantage: how much there is to learn from a prompt.
+    pub(crate) fn advantage(&self) -> Option<f64> {
+        self.advantage.value()
     }
 
     /// Entropy now as a fraction of that of the first prompts.

@@ -24,7 +24,8 @@ impl Rest<'_> {
     pub(crate) fn now_rather_than_later(&self, transfer: impl Fn(usize, usize) -> f64) -> Vec<f64> {
         let size = self.prompts.len();
         let mean = self.prompts.iter().sum::<f64>() / size.max(1) as f64;
-        let erased: Vec<f64> = self.left.iter().map(|left| erased(self.saturation * left)).collect();
+        let erased: Vec<f64> =
+            self.left.iter().map(|left| erased(self.saturation * left)).collect();
         let worth = |j: usize| {
             if self.prompts[j] <= 0.0 {
                 return 0.0;
@@ -96,7 +97,8 @@ mod tests {
         let mean = 250.0;
         for (task, worth) in worth.iter().enumerate() {
             let some = 0.05;
-            let gained = simulate(&rest, &transfer, task, some) - simulate(&rest, &transfer, task, 0.0);
+            let gained =
+                simulate(&rest, &transfer, task, some) - simulate(&rest, &transfer, task, 0.0);
             let expected = gained / some * mean;
             assert!((worth - expected).abs() < 0.01, "{task}: {worth}, simulated {expected}");
         }
