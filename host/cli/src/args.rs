@@ -41,9 +41,8 @@ pub(crate) enum Command {
     Plugin(Plugin),
     /// Say what this machine has: toolchains, cores and SIMD, CUDA, caches.
     Doctor(Json),
-    /// Train a whole study (not supported yet).
-    #[command(hide = true)]
-    Study(Rest),
+    /// Measure what tasks do to each other, and compare the order chosen by it with other methods.
+    Study(Study),
     /// Choose the order of a curriculum from measured backward transfer.
     Plan(Plan),
     /// Sample from the policy of a run file, keep what its rewards call correct, fine-tune on that.
@@ -94,6 +93,12 @@ pub(crate) struct Train {
     /// Override a setting, as in `--set optimizer.lr=1e-5`; repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Do nothing: check the file, and say what would be done and what is missing for it.
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) dry_run: bool,
+    /// With --dry-run: print that as JSON on standard output.
+    #[arg(long, requires = "dry_run")]
+    pub(crate) json: bool,
 }
 
 /// `sft`.
@@ -111,6 +116,51 @@ pub(crate) struct Sft {
     /// Override a setting, as in `--set sft.samples=8`; repeatable.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Do nothing: check the file, and say what would be done and what is missing for it.
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) dry_run: bool,
+    /// With --dry-run: print that as JSON on standard output.
+    #[arg(long, requires = "dry_run")]
+    pub(crate) json: bool,
+}
+
+/// `study`.
+#[derive(Debug, Args)]
+pub(crate) struct Study {
+    /// The study file: which runs are made of one run file.
+    #[arg(value_name = "STUDY.toml")]
+    pub(crate) file: PathBuf,
+    /// The study's folder; finished steps in it are not run again. Default: runs/NAME, after the
+    /// study file's name.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Steps at a time, each a process with its share of the threads.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    pub(crate) jobs: usize,
+    /// Train all orders of the tasks, sharing their common beginnings (`orders.all`).
+    #[arg(long)]
+    pub(crate) all_orders: bool,
+    /// Print the steps, what they wait for and what they cost; run nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// With --dry-run: print JSON.
+    #[arg(long, requires = "dry_run")]
+    pub(crate) json: bool,
+    /// Make a finished step again, with all that waits for it: its name, or a folder of steps;
+    /// repeatable.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) redo: Vec<String>,
+    /// Override a setting of the study file, or with `run.` before it one of the run file:
+    /// `--set run.schedule.max_steps=40`; repeatable.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err("not a number of at least 1".to_owned()),
+        Ok(n) => Ok(n),
+    }
 }
 
 /// `eval`.
@@ -138,6 +188,9 @@ pub(crate) struct Eval {
     /// Print the result as JSON on standard output.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Do nothing: check the file, and say what would be done and what is missing for it.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Which splits `eval` measures.

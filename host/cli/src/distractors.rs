@@ -70,7 +70,8 @@ fn rows(arguments: &Distractors, limit: Option<usize>) -> Outcome<Vec<Row>> {
         ..Settings::default()
     };
     let split = "rows".to_owned();
-    let loaded = Loader::new(None).splits(&BTreeMap::from([(split.clone(), settings)]), None)?;
+    let loaded =
+        Loader::new(None).splits(&BTreeMap::from([(split.clone(), vec![settings])]), None)?;
     let loaded = loaded.get(&split).cloned().unwrap_or_default();
     console::say(console::printable(&loaded.report.to_string()));
     Ok(loaded.rows)

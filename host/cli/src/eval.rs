@@ -7,10 +7,11 @@ use std::sync::atomic::Ordering;
 
 use omni_judge::Ledger;
 use omni_record::{EvalEvent, RunFolder};
-use omni_train::{EvalPlan, Evaluated, Evaluation, evaluate, too_much_lost};
+use omni_train::{EvalPlan, Evaluated, Evaluation, RunConfig, evaluate, too_much_lost};
 
 use crate::args::{Arguments, Eval, Splits};
 use crate::console;
+use crate::dry_run;
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::progress::Renderer;
 use crate::run::{self, Run};
@@ -25,6 +26,9 @@ pub(crate) fn run(arguments: &Arguments, eval: &Eval) -> Outcome<()> {
             out.display()
         )));
     }
+    if eval.dry_run {
+        return dry_run::eval(arguments, eval);
+    }
     let ledger = Arc::new(match &eval.out {
         Some(out) => Ledger::recording(&RunFolder::new(out).replies_jsonl()).or_input()?,
         None => Ledger::in_memory(),
@@ -35,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments, eval: &Eval) -> Outcome<()> {
     ready.config.policy.model =
         std::path::absolute(&eval.policy).unwrap_or_else(|_| eval.policy.clone());
     ready.config.policy.continue_from = None;
-    let plan = plan(&ready, eval)?;
+    let plan = plan(&ready.config, eval)?;
     if let Some(out) = &eval.out {
         prepare(out, &ready)?;
     }
@@ -74,10 +78,10 @@ pub(crate) fn run(arguments: &Arguments, eval: &Eval) -> Outcome<()> {
 }
 
 /// What the run file says of the split, and how many outputs are kept.
-fn plan(ready: &Run, eval: &Eval) -> Outcome<EvalPlan> {
+pub(crate) fn plan(config: &RunConfig, eval: &Eval) -> Outcome<EvalPlan> {
     let (mut plan, table) = match eval.split {
-        Splits::Test => (EvalPlan::test(&ready.config), "eval.final"),
-        Splits::Validation => (EvalPlan::validation(&ready.config), "eval"),
+        Splits::Test => (EvalPlan::test(config), "eval.final"),
+        Splits::Validation => (EvalPlan::validation(config), "eval"),
     };
     if !plan.is_something() {
         return Err(Fault::input(format!(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use omni_judge::{
@@ -125,6 +126,19 @@ pub(crate) enum Asked {
     Unnamed(String),
     /// A model.
     Model(Arc<JudgeModel>),
+    /// Nobody: questions are counted.
+    Counted(Arc<Counter>),
+}
+
+/// Counts questions, and answers none.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    /// Questions so far.
+    pub(crate) fn questions(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Asked {
@@ -144,6 +158,10 @@ impl Model for Asking {
     fn answer(&self, questions: &[Question]) -> Vec<Answer> {
         let model = match &self.asked {
             Asked::Model(model) => model,
+            Asked::Counted(counter) => {
+                counter.0.fetch_add(questions.len() as u64, Ordering::Relaxed);
+                return vec![no_model("nobody is asked in a dry run"); questions.len()];
+            }
             Asked::None => {
                 return vec![no_model("no model to ask; name one in [models]"); questions.len()];
             }
@@ -216,6 +234,25 @@ fn settings(
     settings.prices = Prices { input: source.price_input, output: source.price_output };
     settings.record_questions = source.record_questions;
     Ok(settings)
+}
+
+/// Opens a model as far as that needs neither its key nor its files.
+pub(crate) fn check(name: &str, source: &ModelSource, file: &Path) -> Outcome<()> {
+    if source.endpoint.is_none() {
+        return Ok(());
+    }
+    let key = source.key_env.as_deref().is_some_and(|variable| secret(variable).is_ok());
+    let settings = settings(name, source, key).map_err(|(key, message)| {
+        Fault::input(format!("{}: `models.{name}.{key}`: {message}", file.display()))
+    })?;
+    JudgeModel::open(settings, Arc::new(Ledger::in_memory()))
+        .map(drop)
+        .or_input_at(format!("{}: `models.{name}`", file.display()))
+}
+
+/// Why a variable holds no key; none where it does.
+pub(crate) fn lacks_key(variable: &str) -> Option<String> {
+    secret(variable).err()
 }
 
 /// A key from the environment; messages name the variable and never its value.

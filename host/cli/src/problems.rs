@@ -57,6 +57,42 @@ pub(crate) struct Wanted<'a> {
     pub(crate) config: &'a Map<String, Value>,
 }
 
+/// Where a task's problems come from.
+pub(crate) enum Origin<'a> {
+    /// Files.
+    Rows(Splits),
+    /// A plugin, with its configuration as JSON.
+    Plugin(&'a omni_pack::Component, String),
+}
+
+impl<'a> Wanted<'a> {
+    /// What run file and pack say together.
+    pub(crate) fn origin(&self) -> Outcome<Origin<'a>> {
+        if !self.data.is_empty() {
+            return Ok(Origin::Rows(self.data.clone()));
+        }
+        match &self.pack.source {
+            Some(ItemSource::Component(component, config)) => {
+                let mut config = config.clone();
+                config.extend(self.config.clone());
+                Ok(Origin::Plugin(component, Value::Object(config).to_string()))
+            }
+            Some(ItemSource::Data(files)) => {
+                let of_pack = |(split, file): (&String, &std::path::PathBuf)| {
+                    let data = Data::File(file.clone());
+                    (split.clone(), data)
+                };
+                Ok(Origin::Rows(settings(&files.iter().map(of_pack).collect())?))
+            }
+            None => Err(Fault::input(format!(
+                "task `{}` has no problems of its own: give rows with \
+                 `data = {{ train = \"…\", test = \"…\" }}`",
+                self.pack.qualified()
+            ))),
+        }
+    }
+}
+
 /// A run file's entry for a task's datasets, as the loader takes it.
 pub(crate) fn settings(data: &BTreeMap<String, Data>) -> Outcome<Splits> {
     let one = |dataset| {
@@ -104,30 +140,12 @@ impl Sources {
         loader: &Loader<'_>,
     ) -> Outcome<Source> {
         let template = wanted.pack.template.clone();
-        if !wanted.data.is_empty() {
-            return self.rows(wanted.label, &wanted.data, template.as_ref(), loader);
-        }
-        match &wanted.pack.source {
-            Some(ItemSource::Component(component, config)) => {
-                let mut config = config.clone();
-                config.extend(wanted.config.clone());
+        match wanted.origin()? {
+            Origin::Rows(data) => self.rows(wanted.label, &data, template.as_ref(), loader),
+            Origin::Plugin(component, config) => {
                 let plugin = engine.task(component)?;
-                let config = Value::Object(config).to_string();
                 Ok(Source::Plugin { plugin, config, template })
             }
-            Some(ItemSource::Data(files)) => {
-                let of_pack = |(split, file): (&String, &std::path::PathBuf)| {
-                    let data = Data::File(file.clone());
-                    (split.clone(), data)
-                };
-                let data = settings(&files.iter().map(of_pack).collect())?;
-                self.rows(wanted.label, &data, template.as_ref(), loader)
-            }
-            None => Err(Fault::input(format!(
-                "task `{}` has no problems of its own: give rows with \
-                 `data = {{ train = \"…\", test = \"…\" }}`",
-                wanted.pack.qualified()
-            ))),
         }
     }
 
@@ -139,34 +157,38 @@ impl Sources {
         template: Option<&Template>,
         loader: &Loader<'_>,
     ) -> Outcome<Source> {
-        let loaded = loader.splits(data, template).map_err(|fault| match fault {
-            // A place in a file speaks for itself; a setting is one of this task.
-            Fault::Input(message) if message.starts_with('`') => {
-                Fault::Input(format!("task `{label}`: {message}"))
-            }
-            other => other,
-        })?;
+        let loaded = loader.splits(data, template).map_err(|fault| of_task(label, fault))?;
         let mut splits = BTreeMap::new();
         for (split, loaded) in loaded {
             let name = format!("{label}: {split}");
             console::say(format!("{name}: {}", console::printable(&loaded.report.to_string())));
-            let items: Outcome<Vec<Item>> = loaded
-                .rows
-                .into_iter()
-                .map(|row| {
-                    let id = row.id.clone();
-                    let item = task::item(row).map_err(|error| {
-                        Fault::input(format!("{}: row `{id}`: {error}", loaded.report.source))
-                    })?;
-                    promptless(&item, &loaded.report.source)?;
-                    Ok(item)
-                })
-                .collect();
-            splits.insert(split, items?);
+            splits.insert(split, items(loaded.rows, &loaded.report.source)?);
             self.datasets.push(Dataset { name, report: loaded.report, files: loaded.files });
         }
         Ok(Source::Rows(splits))
     }
+}
+
+/// A place in a file speaks for itself; a setting is one of this task.
+pub(crate) fn of_task(label: &str, fault: Fault) -> Fault {
+    match fault {
+        Fault::Input(message) if message.starts_with('`') => {
+            Fault::Input(format!("task `{label}`: {message}"))
+        }
+        other => other,
+    }
+}
+
+/// Rows as the trainer's items have them.
+pub(crate) fn items(rows: Vec<Row>, source: &str) -> Outcome<Vec<Item>> {
+    let item = |row: Row| {
+        let id = row.id.clone();
+        let item = task::item(row)
+            .map_err(|error| Fault::input(format!("{source}: row `{id}`: {error}")))?;
+        promptless(&item, source)?;
+        Ok(item)
+    };
+    rows.into_iter().map(item).collect()
 }
 
 /// Loads datasets for the program: with its hub, its progress bars and a policy's tokenizer.
@@ -194,6 +216,19 @@ impl<'a> Loader<'a> {
         let progress = Downloads(Mutex::new(None));
         let context = omni_data::Context { template, hub: &self.hub, progress: &progress, tokens };
         omni_data::load_splits(data, &context).or_input()
+    }
+
+    /// Looks which splits of a task are on this machine.
+    pub(crate) fn look(
+        &self,
+        data: &Splits,
+        template: Option<&Template>,
+    ) -> Outcome<BTreeMap<String, omni_data::Look>> {
+        let count = |text: &str| self.count(text);
+        let tokens =
+            self.model.is_some().then_some(&count as &dyn Fn(&str) -> Result<usize, String>);
+        let context = omni_data::Context { template, hub: &self.hub, progress: &(), tokens };
+        omni_data::look(data, &context).or_input()
     }
 
     /// Tokens of a text; the tokenizer is read when the first text asks for it.

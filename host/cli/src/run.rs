@@ -59,19 +59,7 @@ impl Run {
             config.policy.threads = threads;
         }
         let engine = Engine::open(arguments)?;
-        let mut tasks = Vec::new();
-        let mut specs = Vec::new();
-        for (index, task) in config.task.iter().enumerate() {
-            let settings = Settings::of(task);
-            let loaded =
-                Task::open(&engine, &task.uses, &settings).map_err(|fault| match fault {
-                    Fault::Input(message) => Fault::Input(format!("{}: {message}", file.display())),
-                    other => other,
-                })?;
-            let reward = reward_spec(&loaded, index, task, file)?;
-            specs.push(TaskSpec { name: task.label().to_owned(), reward });
-            tasks.push(loaded);
-        }
+        let (specs, mut tasks) = open_tasks(&engine, &config, file)?;
         let asked = config.task.iter().zip(&tasks).filter(|(_, task)| task.has_judge());
         let names = asked.filter_map(|(entry, _)| config.judge_model(entry));
         let models = Models::open(&config, names, ledger, file)?;
@@ -133,8 +121,32 @@ impl Run {
     }
 }
 
+/// Loads a run's tasks, and says what the trainer knows of them.
+pub(crate) fn open_tasks(
+    engine: &Engine,
+    config: &RunConfig,
+    file: &Path,
+) -> Outcome<(Vec<TaskSpec>, Vec<Task>)> {
+    let mut tasks = Vec::new();
+    let mut specs = Vec::new();
+    for (index, task) in config.task.iter().enumerate() {
+        let settings = Settings::of(task);
+        let loaded = Task::open(engine, &task.uses, &settings).map_err(|fault| match fault {
+            Fault::Input(message) => Fault::Input(format!("{}: {message}", file.display())),
+            other => other,
+        })?;
+        let reward = reward_spec(&loaded, index, task, file)?;
+        specs.push(TaskSpec { name: task.label().to_owned(), reward });
+        tasks.push(loaded);
+    }
+    Ok((specs, tasks))
+}
+
 /// What an entry of a run file says of a task's problems.
-fn wanted<'a>(entry: &'a omni_train::config::Task, task: &'a Task) -> Outcome<Wanted<'a>> {
+pub(crate) fn wanted<'a>(
+    entry: &'a omni_train::config::Task,
+    task: &'a Task,
+) -> Outcome<Wanted<'a>> {
     let data = problems::settings(&entry.data)?;
     Ok(Wanted { label: entry.label(), pack: task.pack(), data, config: &entry.config })
 }

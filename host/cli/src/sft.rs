@@ -9,6 +9,7 @@ use omni_train::{Ending, TrainError};
 
 use crate::args::{Arguments, Sft};
 use crate::console;
+use crate::dry_run;
 use crate::fault::{Blame as _, Fault, Outcome};
 use crate::progress::Renderer;
 use crate::resume::same_run;
@@ -25,6 +26,9 @@ pub(crate) fn run(arguments: &Arguments, sft: &Sft) -> Outcome<()> {
              --out",
             out.display()
         )));
+    }
+    if sft.dry_run {
+        return dry_run::sft(arguments, sft);
     }
     let ledger = Arc::new(Ledger::recording(&folder.replies_jsonl()).or_input()?);
     let ready = Run::open(arguments, &sft.run, &sft.set, &ledger)?;

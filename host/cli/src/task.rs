@@ -30,6 +30,7 @@ pub(crate) struct Settings {
 }
 
 /// A task whose rewards are loaded.
+#[derive(Clone)]
 pub(crate) struct Task {
     pack: omni_pack::Task,
     rewards: Vec<Reward>,
@@ -39,6 +40,7 @@ pub(crate) struct Task {
     asked: (Asked, String),
 }
 
+#[derive(Clone)]
 struct Reward {
     plugin: RewardPlugin,
     config: String,

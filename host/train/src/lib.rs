@@ -35,8 +35,9 @@ mod warmup;
 
 pub use config::{ConfigError, Preset, RunConfig, WarmupConfig};
 pub use error::TrainError;
-pub use evaluate::{EvalPlan, Evaluated, Evaluation, evaluate, too_much_lost};
+pub use evaluate::{EvalPlan, Evaluated, Evaluation, answers_of, evaluate, too_much_lost};
 pub use parts::{Ending, Summary, TaskSpec, Training};
+pub use random::scheduler as scheduler_seed;
 pub use run::train;
 pub use sft::{Sft, SftSummary, sft};
 pub use warmup::{Warmup, WarmupSummary, corpus, warmup};

@@ -19,6 +19,12 @@ pub(crate) fn short(seed: u64) -> u32 {
     (seed >> 32) as u32
 }
 
+/// The seed that a run's scheduler is given.
+#[must_use]
+pub fn scheduler(run: u64) -> u32 {
+    short(seed(run, "scheduler", "", 0))
+}
+
 /// The finaliser of SplitMix64 after one step: a bijection that scatters.
 fn mix(x: u64) -> u64 {
     let mut z = x.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -35,13 +35,18 @@ pub(crate) fn restore_or_start(
         for notice in &passed_over {
             parts.progress.report(Report::Notice(notice));
         }
-        if let Some((path, state)) = found {
-            checkpoint::same_run(&state, config.seed, &names)?;
+        if let Some((path, saved)) = found {
+            checkpoint::same_run(&saved, config.seed, &names)?;
+            let mut state = saved.clone();
+            let raised = raise(parts, &mut state)?;
             checkpoint::load(&path, parts.policy)?;
             let records = parts.folder.open(state.records)?;
             let notice = format!("resumed after step {} from {}", state.step, path.display());
             parts.progress.report(Report::Notice(&notice));
-            return Ok((state.clone(), records, Some(state)));
+            if let Some(notice) = raised {
+                parts.progress.report(Report::Notice(&notice));
+            }
+            return Ok((state, records, Some(saved)));
         }
     } else if found.is_some() {
         return Err(TrainError::Resume(format!(
@@ -63,7 +68,7 @@ pub(crate) fn restore_or_start(
             .collect(),
         prompts_per_batch: config.rollout.prompts_per_batch,
         epochs: config.schedule.epochs,
-        seed: random::short(random::seed(config.seed, "scheduler", "", 0)),
+        seed: random::scheduler(config.seed),
         evidence: parts.evidence.cloned(),
     };
     let scheduler = parts.scheduler.start(&setup).map_err(TrainError::Setup)?;
@@ -90,6 +95,7 @@ pub(crate) fn restore_or_start(
         faults: vec![Faults::default(); names.len()],
         tasks: names,
         scheduler: Bytes(scheduler),
+        limit: Some(config.schedule.max_steps),
         ..State::default()
     };
     if let Some((path, earlier)) = continued {
@@ -99,4 +105,39 @@ pub(crate) fn restore_or_start(
         state.take_over(earlier);
     }
     Ok((state, records, None))
+}
+
+/// Lets a run take more steps than it was to, as if it had been to take them from the start; says
+/// what a person should know of that.
+fn raise(parts: &Training<'_>, state: &mut State) -> Result<Option<String>, TrainError> {
+    let config = parts.config;
+    let Some(old) = state.limit else { return Ok(None) };
+    if !config.may_raise(old)? {
+        return Ok(None);
+    }
+    state.limit = Some(config.schedule.max_steps);
+    let over = state.decided.as_ref().is_some_and(Vec::is_empty);
+    if !state.undo_end(|step| parts.folder.checkpoint(step).is_dir()) {
+        return Ok(over.then(|| {
+            format!(
+                "the scheduler ended this run before its schedule.max_steps = {old}, so a larger \
+                 one adds no step; to train on, let a new run begin here with \
+                 `policy.continue_from`"
+            )
+        }));
+    }
+    let phase = u64::from(config.rollout.batches_per_phase);
+    let taken = state.step - state.phase_began;
+    Ok(Some(if taken < phase {
+        format!(
+            "schedule.max_steps = {old} cut the last rollout phase to {taken} of {phase} batches; \
+             a run with a larger one from the start would have written those outputs before that \
+             phase's updates, so this one is not the same to the byte"
+        )
+    } else {
+        format!(
+            "going on beyond schedule.max_steps = {old}, as if the run had been to take more steps \
+             from the start: the evaluations of its old end are taken out of the records"
+        )
+    }))
 }

@@ -60,6 +60,8 @@ pub(crate) struct EvaluationEstimate {
 pub(crate) struct SftEstimate {
     /// Prompts that outputs are sampled for.
     pub(crate) prompts: Count,
+    /// The same by task, in the run file's order.
+    pub(crate) prompts_by_task: Vec<Count>,
     /// Outputs, all of which are scored.
     pub(crate) outputs: Count,
     /// Of those, so many are kept at most.
@@ -80,6 +82,15 @@ pub(crate) fn estimate(config: &RunConfig) -> Estimate {
     estimate_with(config, &|task, split| declared(&config.task[task], split), None)
 }
 
+/// What a scheduler said when it was asked for batch after batch.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Batches {
+    /// Prompts of each batch, by task.
+    pub(crate) prompts: Vec<Vec<u64>>,
+    /// Whether it was told the sizes of all splits, and not the most that they can be.
+    pub(crate) exact: bool,
+}
+
 /// What `eval` would do as far as its run file alone says it.
 pub(crate) fn estimate_eval(config: &RunConfig, plan: &EvalPlan) -> EvaluationEstimate {
     let sizes = |task: usize, split: &str| declared(&config.task[task], split);
@@ -94,18 +105,24 @@ pub(crate) fn estimate_sft(config: &RunConfig) -> SftEstimate {
 /// What `sft` would do, given the sizes of splits.
 pub(crate) fn estimate_sft_with(config: &RunConfig, sizes: Sizes<'_>) -> SftEstimate {
     let sft = &config.sft;
-    let trained =
-        config.task.iter().enumerate().filter(|(_, it)| config.schedule.trains(it.label()));
-    let prompts = Count::sum(trained.map(|(index, task)| {
-        let items = match task.items {
-            0 => sizes(index, &task.train_split),
-            items => Count::Exactly(u64::from(items)),
-        };
-        match sft.prompts {
-            Some(prompts) => items.capped(u64::from(prompts)),
-            None => items,
-        }
-    }));
+    let prompts_by_task: Vec<Count> = config
+        .task
+        .iter()
+        .enumerate()
+        .map(|(index, task)| {
+            let items = match task.items {
+                _ if !config.schedule.trains(task.label()) => Count::ZERO,
+                0 if sizes(index, &task.train_split) == Count::Exactly(u64::MAX) => Count::Unknown,
+                0 => sizes(index, &task.train_split),
+                items => Count::Exactly(u64::from(items)),
+            };
+            match (sft.prompts, items) {
+                (Some(_), Count::Exactly(0)) | (None, _) => items,
+                (Some(prompts), items) => items.capped(u64::from(prompts)),
+            }
+        })
+        .collect();
+    let prompts = Count::sum(prompts_by_task.iter().copied());
     let kept = prompts.times(u64::from(sft.keep.min(sft.samples))).at_most();
     let batch = u64::from(sft.batch).max(1);
     let lasting = kept.map(|n| (n as f64 * sft.epochs / batch as f64).ceil() as u64);
@@ -120,6 +137,7 @@ pub(crate) fn estimate_sft_with(config: &RunConfig, sizes: Sizes<'_>) -> SftEsti
     let tests = if test.is_something() { 2 } else { 0 };
     SftEstimate {
         prompts,
+        prompts_by_task,
         outputs: prompts.times(u64::from(sft.samples)),
         kept,
         steps,
@@ -133,7 +151,7 @@ pub(crate) fn estimate_sft_with(config: &RunConfig, sizes: Sizes<'_>) -> SftEsti
 pub(crate) fn estimate_with(
     config: &RunConfig,
     sizes: Sizes<'_>,
-    batches: Option<&[Vec<u64>]>,
+    batches: Option<&Batches>,
 ) -> Estimate {
     let trained = |task: &Task| config.schedule.trains(task.label());
     let items: Vec<Count> = config
@@ -142,6 +160,10 @@ pub(crate) fn estimate_with(
         .enumerate()
         .map(|(index, task)| match (trained(task), task.items) {
             (false, _) => Count::ZERO,
+            // A generator that never runs out.
+            (true, 0) if sizes(index, &task.train_split) == Count::Exactly(u64::MAX) => {
+                Count::Unknown
+            }
             (true, 0) => sizes(index, &task.train_split),
             // More than the split has is an error where the split is read.
             (true, wanted) => Count::Exactly(u64::from(wanted)),
@@ -150,14 +172,21 @@ pub(crate) fn estimate_with(
     let epochs = config.schedule.epochs;
     let used: Vec<Count> = match batches {
         Some(batches) => (0..items.len())
-            .map(|task| Count::Exactly(batches.iter().map(|b| b.get(task).unwrap_or(&0)).sum()))
+            .map(|task| {
+                let all = batches.prompts.iter().map(|batch| batch.get(task).unwrap_or(&0));
+                let count = Count::Exactly(all.sum());
+                if batches.exact { count } else { count.at_most() }
+            })
             .collect(),
         None => {
             items.iter().map(|count| count.map(|n| (n as f64 * epochs).ceil() as u64)).collect()
         }
     };
     let steps = match batches {
-        Some(batches) => Count::Exactly(batches.len() as u64),
+        Some(batches) => {
+            let count = Count::Exactly(batches.prompts.len() as u64);
+            if batches.exact { count } else { count.at_most() }
+        }
         None => steps(config, &items),
     };
     let per_batch = u64::from(config.rollout.prompts_per_batch);
@@ -354,7 +383,8 @@ mod tests {
     #[test]
     fn a_scheduler_that_was_asked_knows_best() {
         let config = config("[[task]]\nuse = \"math\"\n[[task]]\nuse = \"qa\"\n");
-        let batches = [vec![3, 1], vec![4, 0], vec![0, 2]];
+        let prompts = vec![vec![3, 1], vec![4, 0], vec![0, 2]];
+        let batches = Batches { prompts, exact: true };
         let estimate = estimate_with(&config, &|_, _| Count::Unknown, Some(&batches));
         assert_eq!(estimate.steps, Count::Exactly(3));
         assert_eq!(estimate.prompts, Count::Exactly(10));

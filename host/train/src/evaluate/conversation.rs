@@ -89,6 +89,23 @@ impl Conversation {
     }
 }
 
+/// What evaluating an item asks: answers of a policy, turn by turn, and how often those are judged
+/// for each (once for each set of references that has a text for the turn).
+///
+/// # Errors
+/// What is wrong with `data.turns` or `data.references`.
+pub fn answers_of(item: &Item) -> Result<(u32, u32), String> {
+    let conversation = Conversation::of(item)?;
+    let turns = conversation.turns();
+    if conversation.sets.is_empty() {
+        return Ok((turns, turns));
+    }
+    let judged = (1..=turns).map(|turn| {
+        conversation.sets.iter().filter(|(_, texts)| reference(texts, turn).is_some()).count()
+    });
+    Ok((turns, judged.sum::<usize>() as u32))
+}
+
 /// The text that a reader sees of an output: what stands in its last `<answer>` tags, or without
 /// those all but its thinking.
 pub(super) fn answer_text(output: &str) -> String {

@@ -18,6 +18,7 @@ use omni_policy::{Completion, Group, Policy, Tokenizer};
 use omni_record::{DomainEval, EvalEvent, EvalItems, ITEMS_VERSION, Sample};
 
 use self::conversation::Conversation;
+pub use self::conversation::answers_of;
 use self::shown::sets;
 use self::tally::{Place, Stratum, Tally};
 use crate::measure::Resampler;
