@@ -39,6 +39,8 @@ pub(crate) fn same_run(config: &RunConfig, file: &Path) -> Outcome<()> {
             old.clone_from(new);
         }
     }
+    config.may_raise(old.schedule.max_steps).or_input_at(file.display())?;
+    old.schedule.max_steps = config.schedule.max_steps;
     if old == *config {
         return Ok(());
     }

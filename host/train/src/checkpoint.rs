@@ -44,6 +44,12 @@ pub(crate) struct State {
     /// The latest rewards of each task, where `advantage.normalise = "median"`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) rewards: Vec<Window>,
+    /// `schedule.max_steps`; none in checkpoints of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) limit: Option<u64>,
+    /// Where the run stood when that limit ended it, before what is done only at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) ended: Option<Ended>,
     /// The step before the latest phase.
     pub(crate) phase_began: u64,
     /// The step of the latest validation.
@@ -59,7 +65,43 @@ pub(crate) struct State {
     pub(crate) records: Position,
 }
 
+/// What the end of a run changes in its state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Ended {
+    observations: Vec<Observation>,
+    validated: Option<u64>,
+    tested: Option<u64>,
+    best: Option<(u64, f64)>,
+    records: Position,
+}
+
 impl State {
+    /// Keeps what the end of the run is about to change; once, however often that is tried.
+    pub(crate) fn keep_end(&mut self, records: Position) {
+        self.ended.get_or_insert_with(|| Ended {
+            observations: self.observations.clone(),
+            validated: self.validated,
+            tested: self.tested,
+            best: self.best,
+            records,
+        });
+    }
+
+    /// Undoes the end, so that the run goes on as if it had had more steps from the start. The best
+    /// checkpoint stays the best where the one before it is no longer there. False where the run
+    /// was not at its end.
+    pub(crate) fn undo_end(&mut self, exists: impl Fn(u64) -> bool) -> bool {
+        let Some(ended) = self.ended.take() else { return false };
+        self.observations = ended.observations;
+        (self.validated, self.tested, self.records) =
+            (ended.validated, ended.tested, ended.records);
+        if ended.best.is_none_or(|(step, _)| exists(step)) {
+            self.best = ended.best;
+        }
+        self.decided = None;
+        true
+    }
+
     /// Steps that the weights and moments have behind them.
     pub(crate) fn steps_in_all(&self) -> u64 {
         self.before + self.step

@@ -119,7 +119,15 @@ impl<'a> Run<'a> {
         };
         let (state, records, saved) = restore_or_start(&mut parts, &orders)?;
         parts.progress.report(Report::Begin { done: state.step, steps: total });
-        Ok(Self { parts, reference, rules, orders, longest, total, state, records, saved })
+        let mut run =
+            Self { parts, reference, rules, orders, longest, total, state, records, saved };
+        if run.saved.as_ref().is_some_and(|saved| saved.limit != run.state.limit)
+            && run.state.decided.as_ref().is_some_and(|batches| !batches.is_empty())
+        {
+            // The old limit may have cut the next phase short.
+            run.decide(false)?;
+        }
+        Ok(run)
     }
 
     fn boundary(&mut self) -> Result<Boundary, TrainError> {
@@ -127,6 +135,9 @@ impl<'a> Run<'a> {
         let step = self.state.step;
         let at_limit = config.schedule.max_steps > 0 && step >= config.schedule.max_steps;
         let mut improved = false;
+        if at_limit {
+            self.state.keep_end(self.records.position());
+        }
         if step == 0 || self.crossed(config.eval.every) || at_limit {
             match self.validate()? {
                 Some(better) => improved |= better,
@@ -255,7 +266,7 @@ impl<'a> Run<'a> {
     /// Asks the scheduler for the batches of the next phase; returns how many there are.
     fn decide(&mut self, at_limit: bool) -> Result<usize, TrainError> {
         let config = self.parts.config;
-        let mut batches = Vec::new();
+        let mut batches = self.state.decided.take().unwrap_or_default();
         let mut wanted = u64::from(config.rollout.batches_per_phase);
         if config.schedule.max_steps > 0 {
             wanted = wanted

@@ -108,6 +108,37 @@ impl RunConfig {
         self.validate_trained()
     }
 
+    /// Whether a run that was to take `limit` steps (0: as many as its scheduler wants) may go on
+    /// with this configuration's `schedule.max_steps`: true where that is more.
+    ///
+    /// # Errors
+    /// When it is fewer, or when the steps that were taken would have been others.
+    pub fn may_raise(&self, limit: u64) -> Result<bool, ConfigError> {
+        let (key, new) = ("schedule.max_steps", self.schedule.max_steps);
+        if new == limit {
+            return Ok(false);
+        }
+        if limit == 0 || (new != 0 && new < limit) {
+            let was = if limit == 0 { "without a limit".into() } else { format!("{limit}") };
+            return Err(ConfigError::new(
+                key,
+                format!("a run that is resumed may take more steps than it was to, not fewer; it was {was}"),
+            )
+            .help("an earlier checkpoint is the policy after fewer steps"));
+        }
+        if self.optimizer.schedule != LrSchedule::Constant {
+            return Err(ConfigError::new(
+                key,
+                format!(
+                    "was {limit}, and the learning rate of the steps that were taken fell towards \
+                     that end: with more steps it is another run"
+                ),
+            )
+            .help("start a new run with another --out"));
+        }
+        Ok(true)
+    }
+
     fn validate_continued(&self) -> Result<(), ConfigError> {
         let Some(checkpoint) = &self.policy.continue_from else { return Ok(()) };
         if checkpoint.as_os_str().is_empty() {

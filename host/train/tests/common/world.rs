@@ -186,12 +186,16 @@ impl Scheduler for Turns {
 pub struct StopAt<'a> {
     pub step: u64,
     pub stop: &'a AtomicBool,
+    pub notices: RefCell<Vec<String>>,
 }
 
 impl Progress for StopAt<'_> {
     fn report(&self, report: Report<'_>) {
         if matches!(report, Report::Step(e) if e.step == self.step) {
             self.stop.store(true, Ordering::Relaxed);
+        }
+        if let Report::Notice(notice) = report {
+            self.notices.borrow_mut().push(notice.to_owned());
         }
     }
 }
@@ -260,6 +264,8 @@ pub struct Session<'a, P = Bigram> {
     pub stop_at: u64,
     pub resume: bool,
     pub references: u32,
+    /// What the run told people.
+    pub notices: String,
 }
 
 impl<'a> Session<'a> {
@@ -278,13 +284,15 @@ impl<'a, P: Policy> Session<'a, P> {
             stop_at: u64::MAX,
             resume: false,
             references: 0,
+            notices: String::new(),
         }
     }
 
     pub fn run(&mut self, config: &RunConfig, folder: &Path) -> Result<Summary, TrainError> {
         let stop = AtomicBool::new(false);
+        let progress = StopAt { step: self.stop_at, stop: &stop, notices: RefCell::default() };
         let (world, references) = (self.world, &mut self.references);
-        train(Training {
+        let summary = train(Training {
             config,
             tasks: &specs(config),
             policy: &mut self.policy,
@@ -297,11 +305,13 @@ impl<'a, P: Policy> Session<'a, P> {
             scorer: world,
             scheduler: &mut Turns { gradients: self.gradients, ..Turns::new(self.pure) },
             evidence: None,
-            progress: &StopAt { step: self.stop_at, stop: &stop },
+            progress: &progress,
             stop: &stop,
             folder: &RunFolder::new(folder),
             resume: self.resume,
-        })
+        });
+        self.notices = progress.notices.into_inner().join("\n");
+        summary
     }
 }
 
