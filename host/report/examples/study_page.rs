@@ -1,5 +1,5 @@
-//! Writes the page of a made-up study, to look at: `cargo run --example study_page -- DIR [TASKS]
-//! [SEEDS]`.
+//! Writes the page of a made-up study, to look at, or again that of the study in a folder:
+//! `cargo run --example study_page -- DIR [TASKS] [SEEDS]`.
 
 #![expect(clippy::unwrap_used, reason = "a tool for those who change the page")]
 
@@ -11,6 +11,10 @@ fn main() {
     let folder = std::path::PathBuf::from(words.next().unwrap_or_else(|| "study-page".into()));
     let mut number = |default: usize| words.next().map_or(default, |w| w.parse().unwrap());
     let (tasks, seeds) = (number(4), number(3));
+    if folder.join("study.json").exists() {
+        omni_report::write(&folder).unwrap();
+        return;
+    }
     let names = [
         "math",
         "code",

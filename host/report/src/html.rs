@@ -79,8 +79,8 @@ figure>.scroll>svg{width:100%;height:auto;display:block}\
 .none,.note{color:#555;font-size:.88rem}\
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92rem}\
 th,td{padding:.25rem .6rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}\
-th{vertical-align:bottom;border-bottom-color:#888}\
-th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:#fff}\
+th{vertical-align:bottom;border-bottom-color:#888;white-space:normal;max-width:7.5rem;line-height:1.25;min-width:2.6rem}\
+th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:#fff;white-space:normal;min-width:6.5rem;max-width:19rem}\
 .text{text-align:left}td i{font-style:normal;color:#666}\
 details{border:1px solid #ddd;border-radius:6px;padding:.4rem .6rem;margin:.4rem 0}\
 summary{cursor:pointer;overflow-wrap:anywhere}\
@@ -89,7 +89,7 @@ font:13px/1.4 ui-monospace,monospace;max-height:24rem;overflow-y:auto}\
 .side{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,250px),1fr));gap:.6rem}\
 .side>div{min-width:0}.side p{margin:.2rem 0;font-size:.88rem}.side pre{max-height:16rem}\
 @media(max-width:480px){main{padding:.6rem}figure{padding:.35rem}th,td{padding:.25rem .4rem}\
-td:first-child{white-space:normal;min-width:6.5rem;max-width:9rem;overflow-wrap:anywhere}}\
+td:first-child,th:first-child{min-width:5.5rem;max-width:8.5rem;overflow-wrap:anywhere}}\
 @page{size:A4;margin:12mm}\
 @media print{body{font-size:9.5pt}main{max-width:none;padding:0}h2,h3{break-after:avoid}\
 details,figure,.side>div,tr{break-inside:avoid}\

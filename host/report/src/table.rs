@@ -237,7 +237,7 @@ impl Table {
         if left > 0 {
             let _ = write!(
                 note,
-                " {left} more rows of {} are in tables/{}.csv.",
+                " The other {left} of {} rows are in tables/{}.csv.",
                 self.rows.len(),
                 self.name
             );
@@ -380,7 +380,7 @@ mod tests {
     fn what_the_page_leaves_out_is_said() {
         let table = Table { most: Some(1), ..table() };
         let html = table.html();
-        assert!(html.contains("1 more rows of 2 are in tables/accuracy.csv"), "{html}");
+        assert!(html.contains("The other 1 of 2 rows are in tables/accuracy.csv"), "{html}");
         assert!(table.csv().contains("\nc,"));
     }
 

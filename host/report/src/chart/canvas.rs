@@ -158,7 +158,7 @@ impl Canvas {
     pub(super) fn finish(self, label: &str) -> String {
         let (width, height) = (self.width, self.height);
         // Never so small that letters are lost, nor so large that the page is one chart.
-        let (least, most) = (0.74 * width, 1.35 * width);
+        let (least, most) = (0.74 * width, 1.2 * width);
         format!(
             "<svg viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" \
              height=\"{height:.0}\" style=\"min-width:{least:.0}px;max-width:{most:.0}px\" \

@@ -68,7 +68,7 @@ impl HeatMap {
         let names: Vec<String> = self.names.iter().map(|name| short(name, NAME)).collect();
         let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0) as f64;
         let turned = longest * LETTER > cell.0;
-        let left = (16.0 + LETTER * longest).max(7.4 * self.rows.chars().count() as f64 + 20.0);
+        let left = (16.0 + LETTER * longest).max(8.6 * self.rows.chars().count() as f64 + 28.0);
         let head = if turned { 14.0 + 0.62 * LETTER * longest } else { 20.0 };
         let top = 20.0 + head;
         // The last name, when turned, leans out to the right.

@@ -54,3 +54,20 @@ fn figure(title: &str, caption: &str, legend: &str, drawing: &str) -> String {
     }
     out
 }
+
+/// Names beside the shapes of their points.
+fn point_legend<'a>(entries: impl Iterator<Item = (&'a str, usize)>) -> String {
+    use crate::html::escape;
+    let mut out = "<p class=\"legend\">".to_owned();
+    for (name, look) in entries {
+        out.push_str(&format!(
+            "<span><svg class=\"dot\" viewBox=\"0 0 12 12\" aria-hidden=\"true\"><path d=\"{}\" \
+             fill=\"{}\"/></svg>{}</span> ",
+            canvas::shape(look, 6.0, 6.0),
+            colour(look),
+            escape(name)
+        ));
+    }
+    out.push_str("</p>");
+    out
+}

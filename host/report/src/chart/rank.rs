@@ -1,11 +1,13 @@
 //! Two rankings of the same things side by side, a line from each place to the other.
 
 use super::canvas::{Anchor, Canvas};
-use super::{colour, figure};
+use super::{colour, figure, point_legend};
 
 const WIDTH: f64 = 400.0;
 const ROW: f64 = 18.0;
 const TOP: f64 = 24.0;
+/// Letters of a name with its value, at most.
+const NAME: usize = 34;
 
 /// One thing with two values; ranks are by falling value, ties by the order given.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +33,8 @@ pub struct RankChart {
     pub caption: String,
     /// What ranks on the left and on the right.
     pub sides: (String, String),
+    /// Names of the colours that entries have.
+    pub legend: Vec<(String, usize)>,
     /// What is ranked; entries without two finite values are left out.
     pub entries: Vec<Ranked>,
 }
@@ -42,7 +46,11 @@ impl RankChart {
         let entries: Vec<&Ranked> =
             self.entries.iter().filter(|e| e.left.is_finite() && e.right.is_finite()).collect();
         let drawing = if entries.is_empty() { String::new() } else { self.draw(&entries) };
-        figure(&self.title, &self.caption, "", &drawing)
+        let legend = match self.legend.is_empty() {
+            true => String::new(),
+            false => point_legend(self.legend.iter().map(|(name, look)| (name.as_str(), *look))),
+        };
+        figure(&self.title, &self.caption, &legend, &drawing)
     }
 
     fn draw(&self, entries: &[&Ranked]) -> String {
@@ -53,12 +61,13 @@ impl RankChart {
             })
             .max()
             .unwrap_or(0);
-        let side = (34.0 + 6.6 * longest as f64).min(150.0);
-        let (from, to) = (side, WIDTH - side);
+        let side = 26.0 + 7.1 * longest.min(NAME) as f64;
+        let width = (2.0 * side + 110.0).max(WIDTH);
+        let (from, to) = (side, width - side);
         let lefts = ranks(entries.iter().map(|e| e.left));
         let rights = ranks(entries.iter().map(|e| e.right));
         let place = |rank: usize| TOP + ROW * (rank as f64 + 0.5);
-        let mut canvas = Canvas::new(WIDTH, TOP + ROW * entries.len() as f64 + 6.0);
+        let mut canvas = Canvas::new(width, TOP + ROW * entries.len() as f64 + 6.0);
         canvas.text("strong", Anchor::End, (from - 6.0, 14.0), &self.sides.0);
         canvas.text("strong", Anchor::Start, (to + 6.0, 14.0), &self.sides.1);
         // Those with a colour lie above.
@@ -76,9 +85,9 @@ impl RankChart {
             }
             let class = if entry.colour.is_some() { "strong" } else { "tick" };
             let text = format!("{}  {}", entry.text.0, entry.name);
-            canvas.label(class, Anchor::End, (from - 7.0, left + 4.0), &text, 24);
+            canvas.label(class, Anchor::End, (from - 7.0, left + 4.0), &text, NAME);
             let text = format!("{}  {}", entry.name, entry.text.1);
-            canvas.label(class, Anchor::Start, (to + 7.0, right + 4.0), &text, 24);
+            canvas.label(class, Anchor::Start, (to + 7.0, right + 4.0), &text, NAME);
         }
         canvas.finish(&self.title)
     }

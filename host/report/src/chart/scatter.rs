@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::axis::{Axis, range};
 use super::canvas::{Anchor, Canvas, shape};
-use super::{STYLE, colour, figure};
+use super::{STYLE, colour, figure, point_legend};
 use crate::html::escape;
 
 const WIDTH: f64 = 360.0;
@@ -95,22 +95,12 @@ impl Scatter {
     }
 
     fn legend(&self) -> String {
-        if self.groups.len() < 2 {
-            return String::new();
+        let groups: Vec<&Group> =
+            self.groups.iter().filter(|group| group.points.iter().any(finite)).collect();
+        match groups.len() {
+            0 | 1 => String::new(),
+            _ => point_legend(groups.into_iter().map(|group| (group.name.as_str(), group.look))),
         }
-        let mut out = "<p class=\"legend\">".to_owned();
-        for group in self.groups.iter().filter(|group| group.points.iter().any(finite)) {
-            let _ = write!(
-                out,
-                "<span><svg class=\"dot\" viewBox=\"0 0 12 12\" aria-hidden=\"true\"><path d=\"{}\" \
-                 fill=\"{}\"/></svg>{}</span> ",
-                shape(group.look, 6.0, 6.0),
-                colour(group.look),
-                escape(&group.name)
-            );
-        }
-        out.push_str("</p>");
-        out
     }
 
     fn draw(&self) -> String {

@@ -4,10 +4,13 @@ use std::fmt::Write as _;
 
 use omni_record::{Method, MethodKind};
 
-use super::names::{arrows, label};
+use super::names::{Letters, arrows, label};
 use super::numbers::{Mean, Numbers, Run, difference, mean};
 use crate::chart::{Bar, Bars};
 use crate::table::{Cell, Column, Form, Mark, Table};
+
+/// Letters of a method's name beside a bar.
+pub(super) const LABEL: usize = 19;
 
 /// Kinds by the colour of their bars.
 fn colour(kind: MethodKind) -> usize {
@@ -158,14 +161,14 @@ fn cell(mean: Option<Mean>) -> Cell {
 }
 
 /// A chart for each task, and one of the mean log gain.
-pub(super) fn charts(numbers: &Numbers<'_>) -> Vec<Bars> {
+pub(super) fn charts(numbers: &Numbers<'_>, letters: &Letters) -> Vec<Bars> {
     let methods = main_methods(numbers);
     let bars = |form: Form, scale: f64, of: &dyn Fn(&Method) -> Option<Mean>| -> Vec<Bar> {
         let bar = |method: &&Method| {
             let mean = of(method)?;
             let half = mean.error;
             Some(Bar {
-                name: label(method).to_owned(),
+                name: letters.method(method, LABEL),
                 value: scale * mean.value,
                 ends: half.map(|h| (scale * (mean.value - h), scale * (mean.value + h))),
                 text: form.number(mean.value),
@@ -181,7 +184,7 @@ pub(super) fn charts(numbers: &Numbers<'_>) -> Vec<Bars> {
     let mut charts = vec![Bars {
         title: "Mean log gain over the base".into(),
         caption: "All tasks together (eq. 14); whiskers are one standard error.".into(),
-        x: "mean log gain × 100".into(),
+        x: "mean log gain ×100".into(),
         bars: bars(Form::Signed, 100.0, &gain),
         ..Bars::default()
     }];

@@ -1,7 +1,9 @@
 //! What methods cost, and how diverse their writing is.
 
-use super::accuracy::main_methods;
-use super::names::label;
+use omni_record::{Method, MethodRun};
+
+use super::accuracy::{LABEL, main_methods};
+use super::names::{Letters, label};
 use super::numbers::{Numbers, Run, mean};
 use crate::chart::{Bar, Bars};
 use crate::table::{Cell, Column, Form, Table};
@@ -15,11 +17,8 @@ pub(super) fn table(numbers: &Numbers<'_>) -> Table {
         Column::new("seconds", "time", Form::Seconds),
     ];
     let mut rows = Vec::new();
-    for method in main_methods(numbers).into_iter().filter(|m| m.runs.iter().any(spent)) {
-        let n = method.runs.len() as f64;
-        let of = |pick: fn(&omni_record::MethodRun) -> f64| {
-            Cell::number(method.runs.iter().map(pick).sum::<f64>() / n)
-        };
+    for method in spending(numbers) {
+        let of = |pick: fn(&MethodRun) -> f64| Cell::number(average(method, pick));
         rows.push(vec![
             Cell::text(label(method)),
             of(|run| run.steps as f64),
@@ -41,24 +40,29 @@ pub(super) fn table(numbers: &Numbers<'_>) -> Table {
     }
 }
 
-fn spent(run: &omni_record::MethodRun) -> bool {
-    run.steps > 0 || run.seconds > 0.0
+/// Methods that took any time or step.
+fn spending<'a>(numbers: &Numbers<'a>) -> Vec<&'a Method> {
+    let spent = |run: &MethodRun| run.steps > 0 || run.seconds > 0.0;
+    main_methods(numbers).into_iter().filter(|m| m.runs.iter().any(spent)).collect()
+}
+
+/// A method's mean over seeds.
+fn average(method: &Method, of: impl Fn(&MethodRun) -> f64) -> f64 {
+    method.runs.iter().map(of).sum::<f64>() / method.runs.len() as f64
 }
 
 /// The same as bars.
-pub(super) fn chart(numbers: &Numbers<'_>) -> Bars {
-    let table = table(numbers);
-    let bars = table
-        .rows
-        .iter()
-        .map(|row| Bar {
-            name: row[0].shown(Form::Text),
-            value: match row[3].value {
-                crate::table::Value::Number(seconds, _) => seconds / 60.0,
-                _ => f64::NAN,
-            },
-            text: row[3].shown(Form::Seconds),
-            ..Bar::default()
+pub(super) fn chart(numbers: &Numbers<'_>, letters: &Letters) -> Bars {
+    let bars = spending(numbers)
+        .into_iter()
+        .map(|method| {
+            let seconds = average(method, |run| run.seconds);
+            Bar {
+                name: letters.method(method, LABEL),
+                value: seconds / 60.0,
+                text: Form::Seconds.number(seconds),
+                ..Bar::default()
+            }
         })
         .collect();
     Bars {
@@ -71,9 +75,9 @@ pub(super) fn chart(numbers: &Numbers<'_>) -> Bars {
 }
 
 /// ROUGE-L with the references by method and task of preferences; none where nothing has one.
-pub(super) fn diversity(numbers: &Numbers<'_>) -> Option<(Table, Vec<Bars>)> {
-    let rouge = |method: &omni_record::Method, task: &str| -> Vec<Run> {
-        let of = |run: &omni_record::MethodRun| {
+pub(super) fn diversity(numbers: &Numbers<'_>, letters: &Letters) -> Option<(Table, Vec<Bars>)> {
+    let rouge = |method: &Method, task: &str| -> Vec<Run> {
+        let of = |run: &MethodRun| {
             let value = run.test.get(task)?.rouge_l?;
             Some(Run { seed: run.seed, value, error: None, fixed: false })
         };
@@ -111,7 +115,7 @@ pub(super) fn diversity(numbers: &Numbers<'_>) -> Option<(Table, Vec<Bars>)> {
                 .filter_map(|method| {
                     let of = mean(&rouge(method, task))?;
                     Some(Bar {
-                        name: label(method).to_owned(),
+                        name: letters.method(method, LABEL),
                         value: of.value,
                         ends: of.error.map(|e| (of.value - e, of.value + e)),
                         text: Form::Plain(3).number(of.value),

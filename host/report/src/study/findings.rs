@@ -4,19 +4,22 @@ use omni_record::{MethodKind, OrderRecord, Ranking};
 
 use super::accuracy::main_methods;
 use super::matrices;
-use super::names::{arrows, count, label, list};
+use super::names::{Letters, count, label, list};
 use super::numbers::{Difference, NORMAL, Numbers, Run, difference, mean};
 use crate::table::Form;
 
+/// Letters of a method's name in a sentence.
+const LABEL: usize = 44;
+
 /// The sentences, most important first.
-pub(super) fn findings(numbers: &Numbers<'_>) -> Vec<String> {
+pub(super) fn findings(numbers: &Numbers<'_>, letters: &Letters) -> Vec<String> {
     let mut all = Vec::new();
-    all.extend(best(numbers));
-    all.extend(below_base(numbers));
-    all.extend(chosen(numbers));
-    all.extend(confidence(numbers));
+    all.extend(best(numbers, letters));
+    all.extend(below_base(numbers, letters));
+    all.extend(chosen(numbers, letters));
+    all.extend(confidence(numbers, letters));
     all.extend(ranking(numbers));
-    all.extend(spread(numbers));
+    all.extend(spread(numbers, letters));
     all.extend(prediction_error(numbers));
     all.extend(transfers(numbers));
     all.extend(entropy(numbers));
@@ -52,11 +55,11 @@ fn interval(of: &Difference) -> String {
     }
 }
 
-fn best(numbers: &Numbers<'_>) -> Option<String> {
+fn best(numbers: &Numbers<'_>, letters: &Letters) -> Option<String> {
     let trained: Vec<(String, Vec<Run>)> = main_methods(numbers)
         .into_iter()
         .filter(|method| method.kind != MethodKind::Base)
-        .map(|method| (label(method).to_owned(), numbers.gain(method)))
+        .map(|method| (letters.method(method, LABEL), numbers.gain(method)))
         .filter(|(_, runs)| mean(runs).is_some())
         .collect();
     let value = |runs: &[Run]| mean(runs).map_or(f64::NEG_INFINITY, |m| m.value);
@@ -70,7 +73,7 @@ fn best(numbers: &Numbers<'_>) -> Option<String> {
         .map(|(other, of)| format!("{other} ({})", gain_text(of)))
         .collect();
     let said = format!(
-        "On average over the tasks, the highest of {} is {name}: mean log gain over the base × 100 \
+        "On average over the tasks, the highest of {} is {name}: mean log gain over the base ×100 \
          of {} on the test split.",
         count(trained.len(), "method"),
         gain_text(runs)
@@ -90,16 +93,16 @@ fn best(numbers: &Numbers<'_>) -> Option<String> {
     })
 }
 
-fn below_base(numbers: &Numbers<'_>) -> Option<String> {
+fn below_base(numbers: &Numbers<'_>, letters: &Letters) -> Option<String> {
     let base = numbers.gain(numbers.base?);
     let (mut below, mut unclear, mut all) = (Vec::new(), Vec::new(), 0);
     for method in main_methods(numbers).into_iter().filter(|m| m.kind != MethodKind::Base) {
         let Some(of) = difference(&numbers.gain(method), &base) else { continue };
         all += 1;
         if !of.is_clear() {
-            unclear.push(label(method).to_owned());
+            unclear.push(letters.method(method, LABEL));
         } else if of.value < 0.0 {
-            below.push(label(method).to_owned());
+            below.push(letters.method(method, LABEL));
         }
     }
     let mut said = Vec::new();
@@ -113,7 +116,7 @@ fn below_base(numbers: &Numbers<'_>) -> Option<String> {
 }
 
 /// The chosen order against joint training and against the worst predicted.
-fn chosen(numbers: &Numbers<'_>) -> Vec<String> {
+fn chosen(numbers: &Numbers<'_>, letters: &Letters) -> Vec<String> {
     let mut said = Vec::new();
     let exact = numbers.study.orders.iter().find(|o| rule(o, "exact"));
     let curriculum = numbers.kind(MethodKind::Curriculum);
@@ -124,15 +127,15 @@ fn chosen(numbers: &Numbers<'_>) -> Vec<String> {
         _ => numbers.order(order).map(|o| numbers.order_gain(o)).unwrap_or_default(),
     };
     let verdict = |of: &Difference, other: &str| match (of.is_clear(), of.value > 0.0) {
-        (true, true) => format!("above {other}, clear of the errors"),
-        (true, false) => format!("below {other}, clear of the errors"),
-        (false, _) => format!("not told from {other}"),
+        (true, true) => format!("is above {other}, clear of the errors"),
+        (true, false) => format!("is below {other}, clear of the errors"),
+        (false, _) => format!("cannot be told from {other}"),
     };
-    let name = arrows(order);
+    let name = letters.brief(order);
     let mut compare = |other: &str, against: &[Run]| {
         let Some(of) = difference(&runs, against) else { return };
         said.push(format!(
-            "The chosen order {name} is {}: mean log gain × 100 of {}, a difference of {}{}.",
+            "The chosen order {name} {}: mean log gain ×100 of {}, a difference of {}{}.",
             verdict(&of, other),
             gain_text(&runs),
             interval(&of),
@@ -144,7 +147,7 @@ fn chosen(numbers: &Numbers<'_>) -> Vec<String> {
     }
     if let Some(worst) = numbers.study.orders.iter().find(|o| rule(o, "worst") && o.order != order)
     {
-        let text = format!("the order predicted worst, {}", arrows(&worst.order));
+        let text = format!("the order predicted worst, {}", letters.brief(&worst.order));
         compare(&text, &numbers.order_gain(worst));
     }
     said
@@ -155,14 +158,14 @@ fn rule(order: &OrderRecord, rule: &str) -> bool {
 }
 
 /// How sure the evidence is of its order.
-fn confidence(numbers: &Numbers<'_>) -> Option<String> {
+fn confidence(numbers: &Numbers<'_>, letters: &Letters) -> Option<String> {
     let orders = &numbers.study.orders;
     let best = orders.iter().max_by(|a, b| a.score.total_cmp(&b.score))?;
     let probability = best.probability?;
     let like = orders.iter().filter(|o| o.indistinguishable && o.order != best.order).count();
     Some(format!(
         "The order predicted best, {}, is best in {} % of the bootstrap samples of the evidence{}.",
-        arrows(&best.order),
+        letters.brief(&best.order),
         Form::Percent.number(probability),
         match like {
             0 => ", and is told from every other order by it".to_owned(),
@@ -213,15 +216,15 @@ fn ceiling(ranking: &Ranking, of: impl Fn(&omni_record::Correlation) -> String) 
             .into();
     };
     let meaning = if ceiling.spearman.low > 0.0 {
-        let (value, top) = (ranking.spearman.value, ceiling.spearman.value);
-        if value > top {
-            "Predictions agree with a seed no worse than another seed does."
-        } else {
-            "That much agreement is the most to be expected of predictions."
-        }
+        format!(
+            "A perfect prediction would agree with one seed somewhat better than another seed does \
+             (about the root of it, {}), and not with 1.",
+            Form::Plain(2).number(ceiling.spearman.value.sqrt())
+        )
     } else {
         "Its interval holds zero: two seeds are not shown to agree on the ranking, so no prediction \
          could be shown to be right about it here."
+            .to_owned()
     };
     format!(
         "Noise ceiling: measured gains of seed {} and seed {} have a Spearman correlation of {} over \
@@ -234,7 +237,7 @@ fn ceiling(ranking: &Ranking, of: impl Fn(&omni_record::Correlation) -> String) 
 }
 
 /// How far the orders lie apart, beside the error of one.
-fn spread(numbers: &Numbers<'_>) -> Option<String> {
+fn spread(numbers: &Numbers<'_>, letters: &Letters) -> Option<String> {
     let gains: Vec<(&OrderRecord, f64, Option<f64>)> = numbers
         .trained()
         .filter_map(|o| mean(&numbers.order_gain(o)).map(|m| (o, m.value, m.error)))
@@ -251,9 +254,9 @@ fn spread(numbers: &Numbers<'_>) -> Option<String> {
         "Of {} orders trained, {} is measured best ({}) and {} worst ({}){}. The ends of so many \
          noisy numbers lie further apart than the orders do.",
         gains.len(),
-        arrows(&high.0.order),
+        letters.brief(&high.0.order),
         signed(high.1),
-        arrows(&low.0.order),
+        letters.brief(&low.0.order),
         signed(low.1),
         error.map_or(String::new(), |e| format!(
             ", with a standard error of {} for one order (the median)",

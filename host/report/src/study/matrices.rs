@@ -47,10 +47,11 @@ pub(super) fn transfer(numbers: &Numbers<'_>, evidence: &StudyEvidence) -> HeatM
     };
     HeatMap {
         title: format!("Backward transfer ({})", seed(evidence)),
-        caption: "Rows: the task evaluated. Columns: the task trained alone, from the base. Change \
-                  of ln accuracy × 100 on validation splits, ± one standard error (paired bootstrap \
+        caption:
+            "Rows: the task evaluated. Columns: the task trained alone, from the base. Change \
+                  of ln accuracy ×100 on validation splits, ± one standard error (paired bootstrap \
                   over items). In dashed frames: what training on a task did for itself."
-            .into(),
+                .into(),
         rows: "evaluated on".into(),
         columns: "trained on".into(),
         names: tasks.clone(),
@@ -104,9 +105,11 @@ pub(super) fn own_table(numbers: &Numbers<'_>) -> Table {
         Column::new("log_gain", "log gain ×100", Form::Signed),
         Column::new("entropy_change", "entropy change, %", Form::Signed),
     ];
+    let first = shown(study);
+    let others = study.evidence.iter().filter(|e| first.is_none_or(|f| !std::ptr::eq(*e, f)));
     let mut rows = Vec::new();
-    for (index, task) in study.tasks.iter().enumerate() {
-        for evidence in &study.evidence {
+    for evidence in first.into_iter().chain(others) {
+        for (index, task) in study.tasks.iter().enumerate() {
             let entropy = evidence.entropy_change.as_ref();
             rows.push(vec![
                 Cell::text(task),
@@ -124,7 +127,7 @@ pub(super) fn own_table(numbers: &Numbers<'_>) -> Table {
         note: "Validation splits; the diagonals of both matrices.".into(),
         columns,
         rows,
-        most: None,
+        most: Some(study.tasks.len()),
     }
 }
 

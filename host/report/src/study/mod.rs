@@ -62,16 +62,16 @@ fn report(study: &Study, folder: &Path) -> Document {
         name => name.to_owned(),
     };
     let missing = findings::missing(&numbers);
-    let findings = findings::findings(&numbers);
+    let findings = findings::findings(&numbers, &letters);
     let mut body = Body { html: String::new(), tables: Vec::new() };
     body.head(&name, study);
     body.sentences(&missing, &findings);
-    body.accuracy(&numbers);
+    body.accuracy(&numbers, &letters);
     body.orders(&numbers, &letters);
     body.matrices(&numbers);
-    let training = Training::read(&numbers, folder);
+    let training = Training::read(&numbers, &letters, folder);
     body.training(&training);
-    body.cost(&numbers);
+    body.cost(&numbers, &letters);
     let outputs = samples::html(&numbers, folder);
     if !outputs.is_empty() {
         body.section("Sample outputs", "The same items of the test split, as each method answers them: its first output, with the components of its reward.");
@@ -162,11 +162,11 @@ impl Body {
         }
     }
 
-    fn accuracy(&mut self, numbers: &Numbers<'_>) {
+    fn accuracy(&mut self, numbers: &Numbers<'_>, letters: &Letters) {
         self.section("Accuracy", "");
         self.table(accuracy::table(numbers));
         if numbers.study.methods.iter().any(|m| !m.runs.is_empty()) {
-            self.charts("charts", accuracy::charts(numbers).iter().map(|c| c.render()));
+            self.charts("charts", accuracy::charts(numbers, letters).iter().map(|c| c.render()));
         }
     }
 
@@ -174,22 +174,24 @@ impl Body {
         if numbers.study.orders.is_empty() {
             return;
         }
-        let note = format!("Letters in charts: {}.", letters.key());
+        let note =
+            format!("Orders are written in letters, first trained first: {}.", letters.key());
         self.section("Orders, predicted and measured", &note);
         let trained = numbers.trained().count();
+        let mut charts = Vec::new();
         if trained > 0 {
-            let mut charts = vec![orders::gain_chart(numbers, letters).render()];
+            charts.push(orders::gain_chart(numbers, letters).render());
             charts.extend(orders::rank_chart(numbers, letters).map(|chart| chart.render()));
-            self.charts("charts", charts);
         }
-        if let Some(ranking) = &numbers.study.ranking {
-            let chart = orders::correlation_chart(ranking).render();
-            self.charts("charts", [chart]);
+        let ranking = numbers.study.ranking.as_ref();
+        charts.extend(ranking.map(|ranking| orders::correlation_chart(ranking).render()));
+        self.charts("charts", charts);
+        if let Some(ranking) = ranking {
             self.table(orders::correlations(ranking));
         }
-        self.table(orders::table(numbers));
+        self.table(orders::table(numbers, letters));
         if trained > 0 {
-            self.table(orders::predictions(numbers));
+            self.table(orders::predictions(numbers, letters));
             let charts = orders::accuracy_charts(numbers, letters);
             self.charts("charts", charts.iter().map(|chart| chart.render()));
         }
@@ -240,14 +242,14 @@ impl Body {
         self.tables.push(training.table());
     }
 
-    fn cost(&mut self, numbers: &Numbers<'_>) {
+    fn cost(&mut self, numbers: &Numbers<'_>, letters: &Letters) {
         let table = cost::table(numbers);
         if !table.rows.is_empty() {
             self.section("Cost", "");
             self.table(table);
-            self.charts("charts", [cost::chart(numbers).render()]);
+            self.charts("charts", [cost::chart(numbers, letters).render()]);
         }
-        if let Some((table, charts)) = cost::diversity(numbers) {
+        if let Some((table, charts)) = cost::diversity(numbers, letters) {
             self.section("Diversity of writing", "");
             self.table(table);
             self.charts("charts", charts.iter().map(|chart| chart.render()));

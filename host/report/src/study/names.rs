@@ -1,8 +1,9 @@
 //! What methods and orders are called on the page.
 
-use std::collections::BTreeSet;
-
 use omni_record::{Method, Study};
+
+/// Characters of an order that sentences still spell out.
+const BRIEF: usize = 44;
 
 /// What people call a method.
 pub(super) fn label(method: &Method) -> &str {
@@ -20,23 +21,26 @@ pub(super) struct Letters {
 }
 
 impl Letters {
-    /// The shortest beginnings, of one to three letters, that tell all tasks apart; else numbers.
+    /// The shortest beginnings, of up to three letters, that no other task has; else numbers.
     pub(super) fn of(study: &Study) -> Self {
         let tasks = &study.tasks;
-        let cut = |length: usize| -> Vec<String> {
-            let capital = |task: &String| {
-                let mut letters = task.chars().filter(|c| c.is_alphanumeric());
-                let first: String =
-                    letters.next().into_iter().flat_map(char::to_uppercase).collect();
-                first + &letters.take(length - 1).collect::<String>()
-            };
-            tasks.iter().map(capital).collect()
+        let words: Vec<Vec<char>> = tasks
+            .iter()
+            .map(|task| {
+                task.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+            })
+            .collect();
+        let own = |index: usize, length: usize| {
+            let start = words[index].get(..length)?;
+            let others = words.iter().enumerate().filter(|(other, _)| *other != index);
+            let mut others = others.map(|(_, word)| word);
+            others.all(|word| !word.starts_with(start)).then(|| {
+                let first: String = start[0].to_uppercase().collect();
+                first + &start[1..].iter().collect::<String>()
+            })
         };
-        let apart = |short: &Vec<String>| {
-            let all: BTreeSet<&String> = short.iter().filter(|s| !s.is_empty()).collect();
-            all.len() == tasks.len()
-        };
-        let short = (1..=3).map(cut).find(apart);
+        let short: Option<Vec<String>> =
+            (0..tasks.len()).map(|index| (1..=3).find_map(|length| own(index, length))).collect();
         let short = short.unwrap_or_else(|| (1..=tasks.len()).map(|n| n.to_string()).collect());
         Self { pairs: tasks.iter().cloned().zip(short).collect() }
     }
@@ -48,6 +52,21 @@ impl Letters {
             found.map_or_else(|| task.clone(), |(_, short)| short.clone())
         };
         order.iter().map(short).collect::<Vec<_>>().join("-")
+    }
+
+    /// An order in words, or in letters where it is long.
+    pub(super) fn brief(&self, order: &[String]) -> String {
+        let words = arrows(order);
+        if words.chars().count() > BRIEF { self.order(order) } else { words }
+    }
+
+    /// What a chart calls a method: its label, or its order in letters where that is long.
+    pub(super) fn method(&self, method: &Method, most: usize) -> String {
+        let label = label(method);
+        match &method.order {
+            Some(order) if order.len() > 1 && label.chars().count() > most => self.order(order),
+            _ => label.to_owned(),
+        }
     }
 
     /// What the letters stand for.
@@ -84,8 +103,9 @@ mod tests {
     #[test]
     fn letters_tell_tasks_apart() {
         assert_eq!(letters(&["math", "code"]), "M = math, C = code");
-        assert_eq!(letters(&["math", "mbpp"]), "Ma = math, Mb = mbpp");
+        assert_eq!(letters(&["math", "mbpp", "qa"]), "Ma = math, Mb = mbpp, Q = qa");
         assert_eq!(letters(&["addition-1", "addition-2"]), "1 = addition-1, 2 = addition-2");
+        assert_eq!(letters(&["qa", "qa-hard"]), "1 = qa, 2 = qa-hard");
         assert_eq!(letters(&["<b>", "**"]), "1 = <b>, 2 = **");
     }
 }

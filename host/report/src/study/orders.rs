@@ -46,7 +46,7 @@ fn entries<'a>(numbers: &Numbers<'a>) -> Vec<Entry<'a>> {
 }
 
 /// Every order, trained and chosen ones first.
-pub(super) fn table(numbers: &Numbers<'_>) -> Table {
+pub(super) fn table(numbers: &Numbers<'_>, letters: &Letters) -> Table {
     let entries = entries(numbers);
     let flagged = entries.iter().any(|e| !e.order.entropy_flags.is_empty());
     let probable = entries.iter().any(|e| e.order.probability.is_some());
@@ -56,13 +56,14 @@ pub(super) fn table(numbers: &Numbers<'_>) -> Table {
         if shown { column } else { column.in_files() }
     };
     let columns = vec![
-        Column::new("order", "order", Form::Text),
+        Column::new("letters", "order", Form::Text),
+        Column::new("order", "order", Form::Text).in_files(),
         column("chosen_by", "chosen by", Form::Text, true),
-        column("predicted_rank", "rank predicted", Form::Count, true),
+        column("predicted_rank", "predicted rank", Form::Count, true),
         column("predicted", "predicted gain ×100", Form::Signed, true).with_errors(),
-        column("probability", "chance of being best, %", Form::Percent, probable),
-        column("indistinguishable", "from best", Form::Text, probable),
-        column("measured_rank", "rank measured", Form::Count, trained),
+        column("probability", "chance of best, %", Form::Percent, probable),
+        column("indistinguishable", "like the best", Form::Text, probable),
+        column("measured_rank", "measured rank", Form::Count, trained),
         column("measured", "measured gain ×100", Form::Signed, trained).with_errors(),
         column("seeds", "seeds", Form::Count, trained),
         column("entropy_flags", "entropy speaks against", Form::Text, flagged),
@@ -84,6 +85,7 @@ pub(super) fn table(numbers: &Numbers<'_>) -> Table {
                 .collect();
             let mark = |best: bool| if best { Mark::Best } else { Mark::None };
             vec![
+                Cell::text(letters.order(&order.order)),
                 Cell::text(arrows(&order.order)),
                 Cell::text(order.chosen_by.join(", ")),
                 Cell::count(entry.predicted as u64 + 1),
@@ -125,9 +127,12 @@ pub(super) fn table(numbers: &Numbers<'_>) -> Table {
 }
 
 /// Predicted and measured accuracy of every trained order, by task.
-pub(super) fn predictions(numbers: &Numbers<'_>) -> Table {
+pub(super) fn predictions(numbers: &Numbers<'_>, letters: &Letters) -> Table {
     let tasks = &numbers.study.tasks;
-    let mut columns = vec![Column::new("order", "order", Form::Text)];
+    let mut columns = vec![
+        Column::new("letters", "order", Form::Text),
+        Column::new("order", "order", Form::Text).in_files(),
+    ];
     for task in tasks {
         let head = format!("{task} predicted");
         columns.push(Column::new(format!("{task}_predicted"), head, Form::Percent).with_errors());
@@ -137,7 +142,8 @@ pub(super) fn predictions(numbers: &Numbers<'_>) -> Table {
     let rows = numbers
         .trained()
         .map(|order| {
-            let mut row = vec![Cell::text(arrows(&order.order))];
+            let mut row =
+                vec![Cell::text(letters.order(&order.order)), Cell::text(arrows(&order.order))];
             for task in tasks {
                 let error = order.predicted_errors.get(task).copied();
                 row.push(
@@ -170,7 +176,7 @@ pub(super) fn predictions(numbers: &Numbers<'_>) -> Table {
 
 /// Rules in the order in which their marks are drawn, with colours of their own.
 const RULES: [(&str, usize); 4] =
-    [("worst", 0), ("forgettability", 3), ("greedy", 2), ("exact", 1)];
+    [("worst", 7), ("forgettability", 3), ("greedy", 4), ("exact", 1)];
 
 /// The rule by which an order is coloured.
 fn rule(order: &OrderRecord) -> Option<usize> {
@@ -218,8 +224,8 @@ pub(super) fn gain_chart(numbers: &Numbers<'_>, letters: &Letters) -> Scatter {
         caption: "One point an order; bars are one standard error. On the dashed line, prediction \
                   and measurement agree; a ranking is right where points rise to the right."
             .into(),
-        x: "predicted mean log gain × 100".into(),
-        y: "measured mean log gain × 100".into(),
+        x: "predicted mean log gain ×100".into(),
+        y: "measured mean log gain ×100".into(),
         groups: groups(numbers, point),
         diagonal: true,
     }
@@ -259,19 +265,21 @@ pub(super) fn rank_chart(numbers: &Numbers<'_>, letters: &Letters) -> Option<Ran
             })
         })
         .collect();
-    let cut = numbers.trained().count() > RANKED;
+    let cut = match numbers.trained().count() > RANKED {
+        true => format!(" The best {RANKED} predicted of those trained."),
+        false => String::new(),
+    };
+    let named = |(_, look): &(&str, usize)| {
+        let order = numbers.trained().take(RANKED).find(|o| rule(o) == Some(*look))?;
+        Some((order.chosen_by.join(", "), *look))
+    };
     (entries.len() > 1).then(|| RankChart {
         title: "The ranking, predicted and measured".into(),
         caption: format!(
-            "Best above; a line joins both places of an order (mean log gain × 100). Coloured: \
-             exact orange, greedy green, forgettability pink, worst blue.{}",
-            if cut {
-                format!(" The best {RANKED} predicted of those trained.")
-            } else {
-                String::new()
-            }
+            "Best above; a line joins both places of an order (mean log gain ×100).{cut}"
         ),
         sides: ("predicted".into(), "measured".into()),
+        legend: RULES.iter().rev().filter_map(named).collect(),
         entries,
     })
 }
@@ -308,8 +316,9 @@ pub(super) fn correlations(ranking: &Ranking) -> Table {
             .to_owned();
     note.push_str(match ranking.ceiling {
         Some(_) => {
-            "The noise ceiling is the correlation of measured gains between two seeds: predictions \
-             cannot be expected to agree with one seed better than another seed does."
+            "The noise ceiling is the correlation of measured gains between two seeds: where it is \
+             low, the measured ranking itself is mostly noise, and no prediction can agree with it \
+             much."
         }
         None => {
             "There is no noise ceiling: no orders were trained with a second seed, so how much of \

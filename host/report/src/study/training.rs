@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use omni_record::{Event, Method, RunFolder};
+use omni_record::{Event, Method, MethodKind, RunFolder};
 
 use super::accuracy::main_methods;
-use super::names::label;
+use super::names::Letters;
 use super::numbers::Numbers;
 use crate::chart::{Chart, Phase, Series};
 use crate::table::{Cell, Column, Form, Table};
+
+/// Letters of a method's name in a heading.
+const LABEL: usize = 32;
 
 /// Points that the heavy line averages.
 const SMOOTH: usize = 10;
@@ -37,26 +40,27 @@ pub(super) struct Training {
 
 impl Training {
     /// Reads the first seed of every method of the main table.
-    pub(super) fn read(numbers: &Numbers<'_>, folder: &Path) -> Self {
+    pub(super) fn read(numbers: &Numbers<'_>, letters: &Letters, folder: &Path) -> Self {
         let mut all =
             Self { courses: Vec::new(), unread: Vec::new(), tasks: numbers.study.tasks.clone() };
+        let mut single: Option<Course> = None;
         for method in main_methods(numbers) {
             let Some(run) = method.runs.iter().find(|run| !run.runs.is_empty()) else { continue };
-            let course = all.course(method, run.seed, &run.runs, folder);
-            if !course.is_empty() {
-                all.courses.push(course);
+            let mut course = all.course(method, run.seed, &run.runs, folder);
+            course.method = letters.method(method, LABEL);
+            match &mut single {
+                _ if course.is_empty() => {}
+                None if method.kind == MethodKind::Single => single = Some(course.own()),
+                Some(single) if method.kind == MethodKind::Single => single.take(course.own()),
+                _ => all.courses.push(course),
             }
         }
+        all.courses.splice(0..0, single);
         all
     }
 
     fn course(&mut self, method: &Method, seed: u64, runs: &[PathBuf], folder: &Path) -> Course {
-        let mut course = Course {
-            method: label(method).to_owned(),
-            name: method.name.clone(),
-            seed,
-            ..Course::default()
-        };
+        let mut course = Course { name: method.name.clone(), seed, ..Course::default() };
         let mut offset = 0;
         for (index, run) in runs.iter().enumerate() {
             let events = match inside(folder, run) {
@@ -174,6 +178,22 @@ impl Training {
 impl Course {
     fn is_empty(&self) -> bool {
         [&self.reward, &self.entropy, &self.loss, &self.validation].iter().all(|of| of.is_empty())
+    }
+
+    /// A single-task run as one line of a chart of all of them: what it shows of the task that it
+    /// trains.
+    fn own(mut self) -> Self {
+        let own: Vec<String> = self.reward.keys().chain(self.loss.keys()).cloned().collect();
+        self.validation.retain(|task, _| own.contains(task));
+        Self { method: "each task alone".into(), name: "single".into(), ..self }
+    }
+
+    /// Takes over the lines of another.
+    fn take(&mut self, other: Self) {
+        self.reward.extend(other.reward);
+        self.entropy.extend(other.entropy);
+        self.loss.extend(other.loss);
+        self.validation.extend(other.validation);
     }
 
     /// Adds a run that began `offset` steps from the base.
