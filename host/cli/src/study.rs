@@ -69,7 +69,6 @@ pub(crate) fn run(arguments: &Arguments, asked: &Study) -> Outcome<()> {
             progress.say(&happened)
         });
     let standing = result.map_err(fault)?;
-    session.record(&standing).map_err(fault)?;
     end(&out, &standing)
 }
 
@@ -149,7 +148,10 @@ fn facts(run: &RunConfig) -> Outcome<Facts> {
         .map(|task| TaskFacts {
             name: task.label().to_owned(),
             weight: task.weight,
-            prompts: (task.items > 0).then(|| (f64::from(task.items) * epochs).ceil() as u64),
+            // What the run file alone says; a dataset may have fewer rows than its limit.
+            prompts: crate::dry_run::training_items(task)
+                .most()
+                .map(|items| (items as f64 * epochs).ceil() as u64),
         })
         .collect();
     let (eval, last) = (&run.eval, &run.eval.last);

@@ -23,6 +23,8 @@ pub struct Transfer {
     pub standard_errors: Matrix,
     /// Resampled matrices, for what depends on several entries at once.
     pub resampled: Vec<Matrix>,
+    /// Logarithms of the base's accuracies in the same samples, by task.
+    pub resampled_base: Vec<Vec<f64>>,
     /// Where the floor acted: `(i, none)` for the base's accuracy on task `i`, `(i, some j)` for
     /// that of the policy trained on `j`.
     pub floored: Vec<(usize, Option<usize>)>,
@@ -59,24 +61,29 @@ impl ItemAccuracies {
         }
         let mut chance = Chance::new(seed);
         let mut resampled = Vec::with_capacity(samples);
+        let mut resampled_base = Vec::with_capacity(samples);
         for _ in 0..samples {
             let mut sample = Matrix::zeros(size);
+            let mut bases = Vec::with_capacity(size);
             for i in 0..size {
                 let items = self.base[i].len();
                 let chosen: Vec<usize> = (0..items).map(|_| chance.below(items)).collect();
-                self.row(i, &chosen, floor, &mut sample);
+                bases.push(self.row(i, &chosen, floor, &mut sample));
             }
             resampled.push(sample);
+            resampled_base.push(bases);
         }
         let standard_errors = deviations(size, &resampled);
-        Some(Transfer { matrix, standard_errors, resampled, floored })
+        Some(Transfer { matrix, standard_errors, resampled, resampled_base, floored })
     }
 
-    fn row(&self, i: usize, items: &[usize], floor: f64, into: &mut Matrix) {
+    /// Fills a row; the logarithm of the base's accuracy.
+    fn row(&self, i: usize, items: &[usize], floor: f64, into: &mut Matrix) -> f64 {
         let base = mean(&self.base[i], items).max(floor).ln();
         for j in 0..self.base.len() {
             into[(i, j)] = mean(&self.trained[j][i], items).max(floor).ln() - base;
         }
+        base
     }
 }
 

@@ -15,6 +15,7 @@ use crate::StudyError;
 use crate::config::{Outputs, Rule, StudyConfig};
 use crate::facts::Facts;
 use crate::graph::{BASE_VALIDATION, Chosen, permutations, single_validation};
+use crate::statistics::mean;
 
 /// Evidence, ready to be planned with.
 #[derive(Clone, Debug, PartialEq)]
@@ -123,6 +124,31 @@ impl Gathered {
             file["entropy_change"] = json!(entropy);
         }
         file
+    }
+
+    /// An order's predicted score in one sample of the bootstrap.
+    pub(crate) fn resampled_score(&self, order: &[usize], sample: usize) -> f64 {
+        let weights = self.evidence.weights();
+        let gains = self.resampled_gains(order, sample);
+        let sum: f64 = gains.iter().zip(weights).map(|(gain, weight)| gain * weight).sum();
+        sum / weights.iter().sum::<f64>()
+    }
+
+    /// The predicted accuracies in one sample of the bootstrap, by task.
+    pub(crate) fn resampled_accuracies(&self, order: &[usize], sample: usize) -> Vec<f64> {
+        let gains = self.resampled_gains(order, sample);
+        let base = &self.transfer.resampled_base[sample];
+        gains.iter().zip(base).map(|(gain, base)| (gain + base).exp()).collect()
+    }
+
+    /// Log gains over θ0 by task: what a task gains from itself, and from what comes later.
+    fn resampled_gains(&self, order: &[usize], sample: usize) -> Vec<f64> {
+        let matrix = &self.transfer.resampled[sample];
+        let mut gains = vec![0.0; order.len()];
+        for (place, &task) in order.iter().enumerate() {
+            gains[task] = order[place..].iter().map(|&it| matrix[(task, it)]).sum();
+        }
+        gains
     }
 
     /// The orders that a study trains because of the evidence.
@@ -306,8 +332,4 @@ fn entropy(base: &Measured, trained: &[Vec<Measured>]) -> Option<EntropyChange> 
         })
         .collect::<Option<_>>()?;
     EntropyChange::measured(&base, &rows)
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len().max(1) as f64
 }

@@ -108,12 +108,17 @@ pub struct Standing {
 
 /// What the executor asks of a study.
 pub trait Growing {
-    /// The graph, given what is finished. Called again whenever that has changed, so this is also
-    /// where records are brought up to date.
+    /// The graph, given what is finished. Called again whenever that has changed.
     ///
     /// # Errors
     /// Evidence that cannot be made from finished steps.
     fn graph(&mut self, standing: &Standing) -> Result<Graph, StudyError>;
+
+    /// Brings the study's record up to date. Called at first, and whenever a step has ended.
+    ///
+    /// # Errors
+    /// Evaluations that cannot be compared, or a file system that refuses.
+    fn record(&mut self, standing: &Standing) -> Result<(), StudyError>;
 
     /// Digests of files that steps read: `run.toml`, and `evidence.json` where there is one.
     fn inputs(&self) -> BTreeMap<String, String>;
@@ -245,6 +250,7 @@ pub fn execute<R: Runner>(
     mut standing: Standing,
     watch: &mut dyn FnMut(Happened<'_>),
 ) -> Result<Standing, StudyError> {
+    study.record(&standing)?;
     watch(Happened::Grown { graph: &standing.graph, done: &standing.done });
     let mut running: Vec<Running<R::Job>> = Vec::new();
     let mut stops = 0;
@@ -290,6 +296,9 @@ pub fn execute<R: Runner>(
                 }
                 Ok(_) => {}
                 Err(error) => broken = Some(error),
+            }
+            if broken.is_none() {
+                broken = study.record(&standing).err();
             }
         }
         if broken.is_none() && !standing.interrupted {

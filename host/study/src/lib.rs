@@ -6,6 +6,7 @@
 //! pure function of the study file, the run file and the evidence. Deliberately absent: policies,
 //! plugins, printing.
 
+mod compare;
 mod config;
 mod error;
 mod estimate;
@@ -15,10 +16,14 @@ mod facts;
 mod finished;
 mod graph;
 mod process;
+mod ranking;
 mod record;
 mod session;
+mod statistics;
 mod step;
+mod tested;
 
+pub use compare::Gained;
 pub use config::{
     Curriculum, EvidenceSettings, Invalid, Merging, MethodName, Orders, Outputs, Rule, Schedule,
     Scope, StudyConfig, TestSettings, Variant, schema,
@@ -32,4 +37,5 @@ pub use finished::{Finished, STEP_VERSION};
 pub use graph::{Chosen, Graph, Row, RowRun, graph};
 pub use process::{Job, Processes, last_checkpoint};
 pub use session::{Hold, Session};
+pub use statistics::{interval, kendall, spearman};
 pub use step::{Cost, Place, Step, StepKind, Word};

@@ -141,7 +141,11 @@ impl Processes<'_> {
         }
         let resume = self.prepare(&job.step, &folder)?;
         let mut command = Command::new(&self.program);
-        command.args(&self.options).arg("--threads").arg(self.threads.to_string());
+        command
+            .arg0("omni-host")
+            .args(&self.options)
+            .arg("--threads")
+            .arg(self.threads.to_string());
         for word in &job.step.command {
             command.arg(self.word(word)?);
         }

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
+use omni_curriculum::Confidence;
+
 use crate::config::StudyConfig;
 use crate::evidence::{Gathered, gather, wanted};
 use crate::execute::{Growing, Standing};
 use crate::facts::Facts;
 use crate::finished::{self, digest};
 use crate::graph::{Chosen, Graph, graph};
+use crate::tested::Tested;
 use crate::{StudyError, record};
 
 /// A study at work in its folder.
@@ -21,6 +24,7 @@ pub struct Session {
     facts: Facts,
     run_digest: String,
     evidence: Option<Known>,
+    tested: Tested,
 }
 
 /// What is known once all single-task runs are measured.
@@ -29,6 +33,7 @@ struct Known {
     pooled: Gathered,
     by_seed: Vec<Gathered>,
     chosen: Chosen,
+    confidence: Confidence,
     digest: String,
 }
 
@@ -66,7 +71,8 @@ impl Session {
     #[must_use]
     pub fn new(root: &Path, name: String, study: StudyConfig, facts: Facts, run: &str) -> Self {
         let run_digest = digest(run.as_bytes());
-        Self { root: root.to_owned(), name, study, facts, run_digest, evidence: None }
+        let tested = Tested::default();
+        Self { root: root.to_owned(), name, study, facts, run_digest, evidence: None, tested }
     }
 
     /// What the evidence chose, once it is there.
@@ -109,26 +115,9 @@ impl Session {
         finished::write_json(&root.join("evidence.json"), &file)?;
         let digest = digest(file.to_string().as_bytes());
         let chosen = pooled.choose(study);
-        self.evidence = Some(Known { pooled, by_seed, chosen, digest });
+        let confidence = Confidence::from_samples(&pooled.evidence, &pooled.transfer.resampled);
+        self.evidence = Some(Known { pooled, by_seed, chosen, confidence, digest });
         Ok(())
-    }
-
-    /// Writes `study.json`.
-    ///
-    /// # Errors
-    /// Evaluations that cannot be read, or a file system that refuses.
-    pub fn record(&self, standing: &Standing) -> Result<(), StudyError> {
-        let evidence = self.evidence.as_ref();
-        let study = record::build(&record::Sources {
-            root: &self.root,
-            name: &self.name,
-            study: &self.study,
-            facts: &self.facts,
-            standing,
-            pooled: evidence.map(|known| &known.pooled),
-            by_seed: evidence.map(|known| known.by_seed.as_slice()).unwrap_or_default(),
-        })?;
-        finished::write_json(&self.root.join("study.json"), &study)
     }
 }
 
@@ -136,6 +125,22 @@ impl Growing for Session {
     fn graph(&mut self, standing: &Standing) -> Result<Graph, StudyError> {
         self.learn(standing)?;
         Ok(graph(&self.study, &self.facts, self.chosen()))
+    }
+
+    fn record(&mut self, standing: &Standing) -> Result<(), StudyError> {
+        self.tested.refresh(&self.root, &self.study, &self.facts, standing)?;
+        let evidence = self.evidence.as_ref();
+        let study = record::build(&record::Sources {
+            name: &self.name,
+            study: &self.study,
+            facts: &self.facts,
+            standing,
+            tested: &self.tested,
+            pooled: evidence.map(|known| &known.pooled),
+            by_seed: evidence.map(|known| known.by_seed.as_slice()).unwrap_or_default(),
+            confidence: evidence.map(|known| &known.confidence),
+        });
+        finished::write_json(&self.root.join("study.json"), &study)
     }
 
     fn inputs(&self) -> BTreeMap<String, String> {

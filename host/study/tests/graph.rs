@@ -146,15 +146,17 @@ fn a_scheduler_gets_its_configuration_and_waits_for_evidence() {
     let facts = facts(&["math", "code"]);
     let missing = graph(&study, &facts, None);
     assert!(missing.steps.iter().all(|step| !step.id.contains("mixed")));
-    let graph = graph(&study, &facts, Some(&Chosen { curriculum: vec![0, 1], ..Chosen::default() }));
+    let graph =
+        graph(&study, &facts, Some(&Chosen { curriculum: vec![0, 1], ..Chosen::default() }));
     let run = step(&graph, "seed-0/mixed/run");
     assert!(run.evidence);
     let words = command(&graph, "seed-0/mixed/run");
     assert!(words.contains("--set schedule.evidence=evidence.json"), "{words}");
     assert!(words.contains("--set optimizer.lr=1e-5"), "{words}");
-    let config = run.command.iter().find_map(|word| {
-        word.symbolic().strip_prefix("schedule.config=").map(str::to_owned)
-    });
+    let config = run
+        .command
+        .iter()
+        .find_map(|word| word.symbolic().strip_prefix("schedule.config=").map(str::to_owned));
     let read: toml::Table = toml::from_str(&format!("v = {}", config.unwrap())).unwrap();
     assert_eq!(read["v"]["shares"]["math"].as_float(), Some(0.25));
     assert_eq!(read["v"]["shares"]["a b"][2].as_str(), Some("x\"y"));

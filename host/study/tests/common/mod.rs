@@ -47,11 +47,8 @@ pub(crate) fn evaluation(root: &Path, step: &str, tasks: &[(&str, &[f64], f64)])
         });
         let mut task = omni_record::TaskEval::default();
         let mean = values.iter().sum::<f64>() / values.len() as f64;
-        task.sampled = Some(omni_record::Estimate {
-            mean,
-            items: values.len() as u32,
-            ..Default::default()
-        });
+        task.sampled =
+            Some(omni_record::Estimate { mean, items: values.len() as u32, ..Default::default() });
         task.entropy = Some(*entropy);
         event["tasks"][*name] = serde_json::to_value(task).unwrap();
     }
