@@ -2,8 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use omni_curriculum::{Prediction, forgettability, greedy, upper_bound};
 use omni_curriculum_scheduler::Curriculum;
-use omni_sdk::scheduler::{Evidence, Scheduler, Setup, TaskInfo};
+use omni_sdk::scheduler::{Evidence, Rng, Scheduler, Setup, TaskInfo};
 
 /// Omni-Thinker's Table 4: accuracies and the transfers recovered from it.
 fn evidence() -> Evidence {
@@ -56,8 +57,55 @@ fn the_papers_orders_are_chosen() {
         let config = format!(r#"{{"choose": "{choose}"}}"#);
         assert_eq!(order(&setup(&["W", "Q", "M", "C"], Some(evidence()), &config)), expected);
     }
-    // Evidence may know more tasks than the run has.
+    // Evidence may know more tasks than the run trains.
     assert_eq!(order(&setup(&["W", "Q"], Some(evidence()), "{}")), "QW");
+    for choose in ["exact", "greedy", "forgettability"] {
+        let config = format!(r#"{{"choose": "{choose}"}}"#);
+        assert_eq!(order(&setup(&["C"], Some(evidence()), &config)), "C");
+    }
+}
+
+#[test]
+fn the_run_s_weights_say_whose_accuracy_counts() {
+    let mut setup = setup(&["M", "C", "Q", "W"], Some(evidence()), "{}");
+    assert_eq!(order(&setup), "MCQW");
+    // Code and QA hurt maths, writing does not: where maths counts fifty times, it waits for them.
+    setup.tasks[0].weight = 50.0;
+    assert_eq!(order(&setup), "CQMW");
+    setup.tasks.iter_mut().for_each(|task| task.weight = 0.0);
+    assert!(Curriculum::start(&setup).unwrap_err().message().contains("weights"));
+}
+
+#[test]
+fn more_tasks_than_can_be_searched_exactly_are_ordered_by_local_search() {
+    let size = 25;
+    let mut rng = Rng::new(5);
+    let names: Vec<String> = (0..size).map(|task| char::from(b'A' + task).to_string()).collect();
+    let side = usize::from(size);
+    let given = Evidence {
+        tasks: names.clone(),
+        base_accuracy: vec![0.4; side],
+        self_accuracy: vec![0.8; side],
+        backward_transfer: (0..side * side).map(|_| rng.unit() - 0.6).collect(),
+        entropy_change: Vec::new(),
+    };
+    let rows: Vec<Vec<f64>> = given.backward_transfer.chunks(side).map(<[f64]>::to_vec).collect();
+    let evidence = omni_curriculum::Evidence::new(
+        names.clone(),
+        given.base_accuracy.clone(),
+        given.self_accuracy.clone(),
+        &rows,
+    )
+    .unwrap();
+    let run: Vec<&str> = names.iter().map(String::as_str).collect();
+    let found: Vec<usize> = order(&setup(&run, Some(given), "{}"))
+        .chars()
+        .map(|name| names.iter().position(|it| *it == name.to_string()).unwrap())
+        .collect();
+    let score = |order: &[usize]| Prediction::of(&evidence, order).score;
+    assert!(score(&found) > score(&greedy(&evidence)));
+    assert!(score(&found) > score(&forgettability(&evidence)));
+    assert!(score(&found) <= upper_bound(&evidence));
 }
 
 #[test]
@@ -72,9 +120,14 @@ fn entropy_can_veto() {
     let evidence = Some(Evidence { entropy_change, ..evidence() });
     let free = order(&setup(&["M", "C", "Q", "W"], evidence.clone(), "{}"));
     assert_eq!(free, "MCQW");
-    let vetoed = order(&setup(&["M", "C", "Q", "W"], evidence, r#"{"veto": true}"#));
+    let vetoed = order(&setup(&["M", "C", "Q", "W"], evidence.clone(), r#"{"veto": true}"#));
     // The best of the paper's printed orders that has W before M.
     assert_eq!(vetoed, "CWMQ");
+    // Of a run of some of the tasks too: without W there is nothing to veto.
+    let some = order(&setup(&["Q", "M", "C"], evidence.clone(), r#"{"veto": true}"#));
+    assert_eq!(some, "MCQ");
+    let some = order(&setup(&["M", "W"], evidence, r#"{"veto": true}"#));
+    assert_eq!(some, "WM");
 }
 
 #[test]
