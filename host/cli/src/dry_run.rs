@@ -11,16 +11,13 @@ mod needs;
 mod schedule;
 mod show;
 
-pub(crate) use count::Count;
-#[expect(unused_imports, reason = "for the commands that estimate others")]
-pub(crate) use estimate::{
-    Estimate, EvaluationEstimate, SftEstimate, TaskEstimate, estimate, estimate_eval, estimate_sft,
-};
+pub(crate) use estimate::{estimate_sft, training_items};
 
 use omni_train::EvalPlan;
 
 use crate::args::{Arguments, Eval, Sft, Train};
-use crate::dry_run::estimate::{estimate_sft_with, estimate_with, evaluation};
+use crate::dry_run::count::Count;
+use crate::dry_run::estimate::{EvaluationEstimate, estimate_sft_with, estimate_with, evaluation};
 use crate::dry_run::look::{Look, Questions};
 use crate::dry_run::show::Shown;
 use crate::fault::Outcome;

@@ -1,8 +1,8 @@
 //! How much a command would do, from its run file and the sizes of splits.
 //!
-//! [`estimate`] needs neither packs nor data: what the run file says of `items`, `limit` and `take`
-//! bounds what it cannot know. A dry run gives the sizes that it found, and the batches that the
-//! scheduler said.
+//! What the run file says of `items`, `limit` and `take` bounds what it cannot know
+//! ([`training_items`], [`declared`]). A dry run gives the sizes that it found, and the batches that
+//! the scheduler said.
 
 use omni_train::EvalPlan;
 use omni_train::config::{Data, RunConfig, Task};
@@ -76,11 +76,6 @@ pub(crate) struct SftEstimate {
 
 /// How many items a split has: of a task, by its place in the run file.
 pub(crate) type Sizes<'a> = &'a dyn Fn(usize, &str) -> Count;
-
-/// What `train` would do as far as its run file alone says it.
-pub(crate) fn estimate(config: &RunConfig) -> Estimate {
-    estimate_with(config, &|task, split| declared(&config.task[task], split), None)
-}
 
 /// What a scheduler said when it was asked for batch after batch.
 #[derive(Clone, Debug, PartialEq)]
@@ -255,6 +250,14 @@ pub(crate) fn evaluation(plan: &EvalPlan, sizes: Sizes<'_>, times: Count) -> Eva
     EvaluationEstimate { evaluations: times, items, outputs_per_item, outputs }
 }
 
+/// Prompts of a task in one epoch, as far as the run file alone says it.
+pub(crate) fn training_items(task: &Task) -> Count {
+    match task.items {
+        0 => declared(task, &task.train_split),
+        items => Count::Exactly(u64::from(items)),
+    }
+}
+
 /// What the run file alone says of the size of a split.
 pub(crate) fn declared(task: &Task, split: &str) -> Count {
     let Some(data) = task.data.get(split) else {
@@ -329,6 +332,11 @@ mod tests {
     fn config(text: &str) -> RunConfig {
         let text = format!("[policy]\nmodel = \"m\"\n{text}");
         RunConfig::from_text(&text, Path::new("/runs/run.toml"), &[]).unwrap()
+    }
+
+    /// Without packs and data.
+    fn estimate(config: &RunConfig) -> Estimate {
+        estimate_with(config, &|task, split| declared(&config.task[task], split), None)
     }
 
     #[test]
