@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use omni_judge::Ledger;
 use omni_record::{RejectionEvent, RunFolder};
-use omni_train::{Ending, TrainError};
+use omni_train::{Ending, TrainError, check_sft_folder};
 
 use crate::args::{Arguments, Sft};
 use crate::console;
@@ -20,19 +20,14 @@ use crate::train::{resume_command, run_name, write};
 pub(crate) fn run(arguments: &Arguments, sft: &Sft) -> Outcome<()> {
     let out = out_folder(sft);
     let folder = RunFolder::new(&out);
-    if !sft.resume && (folder.events_jsonl().exists() || folder.rejection_jsonl().exists()) {
-        return Err(Fault::input(format!(
-            "{} already holds a run: go on with it with --resume, or choose another folder with \
-             --out",
-            out.display()
-        )));
-    }
+    check_sft_folder(&folder, sft.resume).map_err(run::train_fault)?;
     if sft.dry_run {
         return dry_run::sft(arguments, sft);
     }
     let ledger = Arc::new(Ledger::recording(&folder.replies_jsonl()).or_input()?);
     let ready = Run::open(arguments, &sft.run, &sft.set, &ledger)?;
     let config = &ready.config;
+    config.validate_for_sft().or_input_at(sft.run.display())?;
     let (mut policy, tokenizer) = run::policy(config, &config.policy.model)?;
     let lock = ready.lock()?;
     if sft.resume {

@@ -26,6 +26,7 @@ const EVIDENCE: &str = "schedule.evidence";
 pub(crate) fn run(arguments: &Arguments, train: &Train) -> Outcome<()> {
     let out = out_folder(train);
     let folder = RunFolder::new(&out);
+    omni_train::check_train_folder(&folder).map_err(run::train_fault)?;
     if !train.resume && folder.events_jsonl().exists() {
         return Err(Fault::input(format!(
             "{} already holds a run: go on with it with --resume, or choose another folder with \

@@ -30,6 +30,7 @@ mod schedule;
 mod sft;
 mod start;
 mod supervised;
+mod unfinished;
 mod update;
 mod warmup;
 
@@ -39,5 +40,5 @@ pub use evaluate::{EvalPlan, Evaluated, Evaluation, answers_of, evaluate, too_mu
 pub use parts::{Ending, Summary, TaskSpec, Training};
 pub use random::scheduler as scheduler_seed;
 pub use run::train;
-pub use sft::{Sft, SftSummary, sft};
+pub use sft::{Sft, SftSummary, check_sft_folder, check_train_folder, sft};
 pub use warmup::{Warmup, WarmupSummary, corpus, warmup};

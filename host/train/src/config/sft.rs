@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::validate::{finite_at_least, positive_temperature, require};
-use super::{ConfigError, LrSchedule, Optimizer};
+use super::{ConfigError, LrSchedule, Optimizer, RunConfig};
 
 /// What `omni-host sft` does: it samples from the base policy, keeps correct outputs, and fine-tunes
 /// on them. Lengths, top-k and top-p are `[rollout]`'s; what of AdamW is not said here is
@@ -51,6 +51,23 @@ impl Default for Sft {
             warmup_steps: 0,
             max_steps: 0,
         }
+    }
+}
+
+impl RunConfig {
+    /// Checks what rejection sampling cannot do with a run file that is right otherwise.
+    ///
+    /// # Errors
+    /// The setting, and what to do.
+    pub fn validate_for_sft(&self) -> Result<(), ConfigError> {
+        if self.policy.continue_from.is_none() {
+            return Ok(());
+        }
+        Err(ConfigError::new(
+            "policy.continue_from",
+            "rejection sampling begins from the base policy",
+        )
+        .help("leave it out, or name the policy to sample from as policy.model"))
     }
 }
 

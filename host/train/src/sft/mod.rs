@@ -26,7 +26,7 @@ use crate::prompts::Order;
 use crate::run::Run;
 use crate::start::restore_or_start;
 use crate::update::Rules;
-use crate::{ConfigError, Ending, RunConfig, Summary, TaskSpec, TrainError, Training};
+use crate::{Ending, RunConfig, Summary, TaskSpec, TrainError, Training};
 
 /// Everything that a supervised run is made of.
 pub struct Sft<'a> {
@@ -74,15 +74,8 @@ pub struct SftSummary {
 pub fn sft(mut parts: Sft<'_>) -> Result<SftSummary, TrainError> {
     let config = parts.config;
     config.validate()?;
-    if config.policy.continue_from.is_some() {
-        return Err(ConfigError::new(
-            "policy.continue_from",
-            "rejection sampling begins from the base policy",
-        )
-        .help("leave it out, or name the policy to sample from as policy.model")
-        .into());
-    }
-    not_another(&parts)?;
+    config.validate_for_sft()?;
+    check_sft_folder(parts.folder, parts.resume)?;
     let sampled = sample::sample(&mut parts)?;
     let (sampling, done, prompts) = (sampled.event, sampled.done, sampled.total);
     if done < prompts {
@@ -158,19 +151,38 @@ pub fn sft(mut parts: Sft<'_>) -> Result<SftSummary, TrainError> {
     Ok(SftSummary { training: run.summary(ending)?, sampling, sampled: done, prompts })
 }
 
-/// Refuses a folder that holds something else, before anything is sampled for it.
-fn not_another(parts: &Sft<'_>) -> Result<(), TrainError> {
-    let holds_a_run = parts.folder.events_jsonl().exists();
-    if holds_a_run && !parts.folder.rejection_jsonl().exists() {
-        return Err(other_run(parts.folder, false));
+/// Refuses a folder in which a supervised run cannot begin or go on.
+///
+/// # Errors
+/// What it holds, and what to do.
+pub fn check_sft_folder(folder: &RunFolder, resume: bool) -> Result<(), TrainError> {
+    let sampled = folder.rejection_jsonl().exists();
+    if folder.events_jsonl().exists() && !sampled {
+        return Err(other_run(folder, false));
     }
-    if holds_a_run && !parts.resume {
+    if sampled && !resume {
         return Err(TrainError::Resume(format!(
-            "{} already holds a run; go on with --resume, or choose another folder with --out",
-            parts.folder.root().display()
+            "{} already holds a run: go on with it with --resume, or choose another folder with \
+             --out",
+            folder.root().display()
         )));
     }
     Ok(())
+}
+
+/// Refuses a folder that holds a supervised run, for runs of reinforcement.
+///
+/// # Errors
+/// What it holds, and what to do.
+pub fn check_train_folder(folder: &RunFolder) -> Result<(), TrainError> {
+    if !folder.rejection_jsonl().exists() {
+        return Ok(());
+    }
+    Err(TrainError::Resume(format!(
+        "{} holds a supervised run; go on with it with `omni-host sft --resume`, or choose another \
+         folder with --out",
+        folder.root().display()
+    )))
 }
 
 fn other_run(folder: &RunFolder, supervised: bool) -> TrainError {

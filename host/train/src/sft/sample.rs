@@ -289,13 +289,6 @@ impl Sifter {
         if self.done == 0 {
             return Ok(());
         }
-        if !parts.resume {
-            return Err(TrainError::Resume(format!(
-                "{} already holds sampled outputs; go on with --resume, or choose another folder \
-                 with --out",
-                path.display()
-            )));
-        }
         parts.progress.report(Report::Notice(&format!(
             "{} of {} prompts were sampled before: {}",
             self.done,
