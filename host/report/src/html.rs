@@ -69,7 +69,7 @@ h3{font-size:1rem;margin:1.2rem 0 .4rem;overflow-wrap:anywhere}\
 p{margin:.5rem 0;max-width:52rem}li{margin:.35rem 0;max-width:52rem}ul{padding-left:1.3rem}\
 .facts{color:#555;margin:0 0 1rem}\
 .warn{border-left:4px solid #d55e00;padding:.3rem .8rem;background:#fff6ee}\
-.charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,335px),1fr));gap:.8rem;margin:.8rem 0}\
+.charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,335px),1fr));gap:.8rem;margin:.8rem 0}\
 .wide{grid-template-columns:repeat(auto-fit,minmax(min(100%,460px),1fr))}\
 figure{margin:0;border:1px solid #ddd;border-radius:6px;padding:.6rem;min-width:0}\
 figcaption{font-weight:600;overflow-wrap:anywhere}figure .note{margin:.1rem 0 .4rem}\

@@ -210,7 +210,7 @@ impl Table {
             out.push_str("<p class=\"none\">Nothing was measured yet.</p>");
             return out;
         }
-        out.push_str("<div class=\"scroll\"><table><thead><tr>");
+        let _ = write!(out, "<div class=\"scroll\"><table id=\"{}\"><thead><tr>", self.name);
         let shown: Vec<(usize, &Column)> =
             self.columns.iter().enumerate().filter(|(_, c)| !c.hidden).collect();
         for (_, column) in &shown {

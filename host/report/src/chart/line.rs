@@ -135,7 +135,8 @@ impl Chart {
     fn draw(&self) -> String {
         let points = || self.series.iter().flat_map(|series| &series.points).filter(|p| finite(p));
         let top = if self.phases.len() > 1 { TOP + 14.0 } else { TOP };
-        let x = Axis::tight(range(points().map(|p| p.0)), (LEFT, WIDTH - RIGHT));
+        let ends = self.phases.iter().flat_map(|phase| [phase.from, phase.to]);
+        let x = Axis::tight(range(points().map(|p| p.0).chain(ends)), (LEFT, WIDTH - RIGHT));
         let y = Axis::round(
             range(points().map(|p| p.1).chain(self.include.iter().copied())),
             (HEIGHT - BOTTOM, top),

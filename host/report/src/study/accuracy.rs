@@ -12,6 +12,9 @@ use crate::table::{Cell, Column, Form, Mark, Table};
 /// Letters of a method's name beside a bar.
 pub(super) const LABEL: usize = 19;
 
+/// Orders that the main table has room for, whether a rule chose them or not.
+const FEW_ORDERS: usize = 3;
+
 /// Kinds by the colour of their bars.
 fn colour(kind: MethodKind) -> usize {
     match kind {
@@ -42,7 +45,7 @@ pub(super) fn kind(kind: MethodKind) -> &'static str {
     }
 }
 
-/// Methods of the main table: all but orders that no rule chose.
+/// Methods of the main table: all but orders that no rule chose, where there are many.
 pub(super) fn main_methods<'a>(numbers: &Numbers<'a>) -> Vec<&'a Method> {
     let all = &numbers.study.methods;
     all.iter().filter(|method| is_main(numbers, method)).collect()
@@ -54,7 +57,9 @@ fn is_main(numbers: &Numbers<'_>, method: &Method) -> bool {
         order.is_some_and(|order| !order.chosen_by.is_empty())
     };
     let curriculum = || numbers.kind(MethodKind::Curriculum).and_then(|m| m.order.as_ref());
-    method.kind != MethodKind::Order || (chosen() && curriculum() != method.order.as_ref())
+    let all = || numbers.study.methods.iter().filter(|m| m.kind == MethodKind::Order).count();
+    method.kind != MethodKind::Order
+        || ((chosen() || all() <= FEW_ORDERS) && curriculum() != method.order.as_ref())
 }
 
 /// Column by column: which rows are best, and which cannot be told from it.

@@ -1,6 +1,6 @@
 //! What a study shows, in sentences that claim no more than its intervals do.
 
-use omni_record::{MethodKind, OrderRecord, Ranking};
+use omni_record::{Method, MethodKind, OrderRecord, Ranking};
 
 use super::accuracy::main_methods;
 use super::matrices;
@@ -42,6 +42,10 @@ fn gain_text(runs: &[Run]) -> String {
     mean(runs).map_or("–".to_owned(), |m| Form::Signed.measured(m.value, m.error))
 }
 
+fn quoted(letters: &Letters, method: &Method) -> String {
+    format!("“{}”", letters.method(method, LABEL))
+}
+
 /// A difference with its interval.
 fn interval(of: &Difference) -> String {
     match of.half {
@@ -59,7 +63,7 @@ fn best(numbers: &Numbers<'_>, letters: &Letters) -> Option<String> {
     let trained: Vec<(String, Vec<Run>)> = main_methods(numbers)
         .into_iter()
         .filter(|method| method.kind != MethodKind::Base)
-        .map(|method| (letters.method(method, LABEL), numbers.gain(method)))
+        .map(|method| (quoted(letters, method), numbers.gain(method)))
         .filter(|(_, runs)| mean(runs).is_some())
         .collect();
     let value = |runs: &[Run]| mean(runs).map_or(f64::NEG_INFINITY, |m| m.value);
@@ -100,9 +104,9 @@ fn below_base(numbers: &Numbers<'_>, letters: &Letters) -> Option<String> {
         let Some(of) = difference(&numbers.gain(method), &base) else { continue };
         all += 1;
         if !of.is_clear() {
-            unclear.push(letters.method(method, LABEL));
+            unclear.push(quoted(letters, method));
         } else if of.value < 0.0 {
-            below.push(letters.method(method, LABEL));
+            below.push(quoted(letters, method));
         }
     }
     let mut said = Vec::new();
@@ -143,7 +147,7 @@ fn chosen(numbers: &Numbers<'_>, letters: &Letters) -> Vec<String> {
         ));
     };
     if let Some(joint) = numbers.kind(MethodKind::Joint) {
-        compare(&label(joint).to_owned(), &numbers.gain(joint));
+        compare(&quoted(letters, joint), &numbers.gain(joint));
     }
     if let Some(worst) = numbers.study.orders.iter().find(|o| rule(o, "worst") && o.order != order)
     {

@@ -22,13 +22,19 @@ fn own(numbers: &Numbers<'_>, evidence: &StudyEvidence, task: usize) -> Option<f
     Some(numbers.log(*own) - numbers.log(*base)).filter(|value| value.is_finite())
 }
 
-/// A standard error that was made.
+/// A standard error; none in evidence without any.
 fn error(evidence: &StudyEvidence, row: usize, column: usize) -> Option<f64> {
-    at(&evidence.standard_errors, row, column).filter(|error| *error > 0.0)
+    let made = evidence.standard_errors.iter().flatten().any(|error| *error > 0.0);
+    at(&evidence.standard_errors, row, column).filter(|_| made)
 }
 
-fn seed(evidence: &StudyEvidence) -> String {
-    evidence.seed.map_or_else(|| "mean over seeds".to_owned(), |seed| format!("seed {seed}"))
+/// The seed of evidence; the mean over one seed is that seed's.
+fn seed(numbers: &Numbers<'_>, evidence: &StudyEvidence) -> String {
+    match (evidence.seed, &numbers.study.seeds[..]) {
+        (Some(seed), _) => format!("seed {seed}"),
+        (None, [seed]) => format!("seed {seed}"),
+        (None, _) => "mean over seeds".to_owned(),
+    }
 }
 
 /// Backward transfer: rows evaluated, columns trained.
@@ -46,7 +52,7 @@ pub(super) fn transfer(numbers: &Numbers<'_>, evidence: &StudyEvidence) -> HeatM
         HeatCell { value: value.unwrap_or(f64::NAN), text: (text, below), apart: row == column }
     };
     HeatMap {
-        title: format!("Backward transfer ({})", seed(evidence)),
+        title: format!("Backward transfer ({})", seed(numbers, evidence)),
         caption:
             "Rows: the task evaluated. Columns: the task trained alone, from the base. Change \
                   of ln accuracy ×100 on validation splits, ± one standard error (paired bootstrap \
@@ -75,7 +81,7 @@ pub(super) fn entropy(numbers: &Numbers<'_>, evidence: &StudyEvidence) -> Option
         }
     };
     Some(HeatMap {
-        title: format!("Change of token entropy ({})", seed(evidence)),
+        title: format!("Change of token entropy ({})", seed(numbers, evidence)),
         caption: "Rows: the task trained alone, from the base. Columns: the task evaluated (the \
                   other way round than in backward transfer, as in the paper). Relative change in \
                   percent at T = 1 on validation prompts. In dashed frames: a task's effect on \
@@ -113,7 +119,7 @@ pub(super) fn own_table(numbers: &Numbers<'_>) -> Table {
             let entropy = evidence.entropy_change.as_ref();
             rows.push(vec![
                 Cell::text(task),
-                Cell::text(evidence.seed.map_or("mean".to_owned(), |seed| seed.to_string())),
+                Cell::text(seed(numbers, evidence).replace("seed ", "").replace(" over seeds", "")),
                 Cell::maybe(evidence.base_accuracy.get(index).copied()),
                 Cell::maybe(evidence.self_accuracy.get(index).copied()),
                 Cell::maybe(own(numbers, evidence, index)),
@@ -152,7 +158,9 @@ pub(super) fn table(numbers: &Numbers<'_>) -> Table {
                 };
                 let entropy = evidence.entropy_change.as_ref().and_then(|h| at(h, j, i));
                 rows.push(vec![
-                    Cell::text(evidence.seed.map_or("mean".to_owned(), |seed| seed.to_string())),
+                    Cell::text(
+                        seed(numbers, evidence).replace("seed ", "").replace(" over seeds", ""),
+                    ),
                     Cell::text(trained),
                     Cell::text(evaluated),
                     transfer.map_or_else(Cell::default, |value| {

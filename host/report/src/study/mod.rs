@@ -72,7 +72,7 @@ fn report(study: &Study, folder: &Path) -> Document {
     let training = Training::read(&numbers, &letters, folder);
     body.training(&training);
     body.cost(&numbers, &letters);
-    let outputs = samples::html(&numbers, folder);
+    let outputs = samples::html(&numbers, &letters, folder);
     if !outputs.is_empty() {
         body.section("Sample outputs", "The same items of the test split, as each method answers them: its first output, with the components of its reward.");
         body.html.push_str(&outputs);

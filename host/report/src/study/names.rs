@@ -1,6 +1,6 @@
 //! What methods and orders are called on the page.
 
-use omni_record::{Method, Study};
+use omni_record::{Method, MethodKind, Study};
 
 /// Characters of an order that sentences still spell out.
 const BRIEF: usize = 44;
@@ -63,6 +63,11 @@ impl Letters {
     /// What a chart calls a method: its label, or its order in letters where that is long.
     pub(super) fn method(&self, method: &Method, most: usize) -> String {
         let label = label(method);
+        if method.kind == MethodKind::Curriculum && label.chars().count() > most {
+            let order = method.order.as_deref().unwrap_or_default();
+            let named = format!("curriculum {}", self.order(order));
+            return if named.chars().count() > most { "curriculum".to_owned() } else { named };
+        }
         match &method.order {
             Some(order) if order.len() > 1 && label.chars().count() > most => self.order(order),
             _ => label.to_owned(),

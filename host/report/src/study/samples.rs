@@ -7,11 +7,14 @@ use std::path::Path;
 use omni_record::{Method, MethodKind, RunFolder, Sample, Value};
 
 use super::accuracy::main_methods;
-use super::names::label;
+use super::names::Letters;
 use super::numbers::Numbers;
 use super::training::inside;
 use crate::chart::short;
 use crate::html::escape;
+
+/// Letters of a method's name above its output.
+const LABEL: usize = 28;
 
 /// Items shown of each task.
 const ITEMS: usize = 2;
@@ -47,7 +50,7 @@ fn kept<'a>(method: &'a Method, folder: &Path) -> Option<Kept<'a>> {
 }
 
 /// The section's HTML; empty where no method kept any output.
-pub(super) fn html(numbers: &Numbers<'_>, folder: &Path) -> String {
+pub(super) fn html(numbers: &Numbers<'_>, letters: &Letters, folder: &Path) -> String {
     let kept: Vec<Kept<'_>> =
         main_methods(numbers).into_iter().filter_map(|m| kept(m, folder)).collect();
     let mut out = String::new();
@@ -63,7 +66,7 @@ pub(super) fn html(numbers: &Numbers<'_>, folder: &Path) -> String {
         }
         let _ = write!(out, "<h3>{}</h3>", escape(task));
         for (index, key) in keys.iter().enumerate() {
-            item(&mut out, &shown, &(task.clone(), key.clone()), index == 0);
+            item(&mut out, letters, &shown, &(task.clone(), key.clone()), index == 0);
         }
     }
     out
@@ -90,7 +93,7 @@ fn common(kept: &[&Kept<'_>], task: &str) -> Vec<Key> {
     keys.into_iter().take(ITEMS).map(|(_, key)| key).collect()
 }
 
-fn item(out: &mut String, kept: &[&Kept<'_>], key: &(String, Key), open: bool) {
+fn item(out: &mut String, letters: &Letters, kept: &[&Kept<'_>], key: &(String, Key), open: bool) {
     let samples: Vec<(&Method, &Sample)> =
         kept.iter().filter_map(|k| Some((k.method, k.samples.get(key)?))).collect();
     let Some((_, first)) = samples.first() else { return };
@@ -124,7 +127,7 @@ fn item(out: &mut String, kept: &[&Kept<'_>], key: &(String, Key), open: bool) {
         let _ = write!(
             out,
             "<div><p><b>{}</b> <span class=\"note\">{}</span></p><pre>{}</pre></div>",
-            escape(label(method)),
+            escape(&letters.method(method, LABEL)),
             escape(&components.join(", ")),
             cut(&output.text)
         );

@@ -44,7 +44,9 @@ impl Training {
         let mut all =
             Self { courses: Vec::new(), unread: Vec::new(), tasks: numbers.study.tasks.clone() };
         let mut single: Option<Course> = None;
-        for method in main_methods(numbers) {
+        // A merge's runs are those of the single tasks, which have a chart.
+        let trained = |method: &&Method| method.kind != MethodKind::Merge;
+        for method in main_methods(numbers).into_iter().filter(trained) {
             let Some(run) = method.runs.iter().find(|run| !run.runs.is_empty()) else { continue };
             let mut course = all.course(method, run.seed, &run.runs, folder);
             course.method = letters.method(method, LABEL);

@@ -282,11 +282,11 @@ fn permutations(size: usize) -> Vec<Vec<usize>> {
     all
 }
 
-/// Writes the record, with folders of runs and outputs for all but the orders that no rule chose.
+/// Writes the record, with folders of runs and outputs for all but plain orders.
 pub(crate) fn write(study: &Study, folder: &Path) {
     std::fs::create_dir_all(folder).unwrap();
     std::fs::write(folder.join("study.json"), serde_json::to_vec(study).unwrap()).unwrap();
-    for method in &study.methods {
+    for method in study.methods.iter().filter(|method| method.kind != MethodKind::Order) {
         for run in &method.runs {
             for (index, path) in run.runs.iter().enumerate() {
                 let task = method.order.as_ref().and_then(|order| order.get(index));
