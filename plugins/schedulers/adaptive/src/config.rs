@@ -15,8 +15,8 @@ pub(crate) struct Config {
     pub(crate) probe: f64,
     /// x: a task closes a factor eˣ of its gap in all its prompts.
     pub(crate) saturation: f64,
-    /// Standard deviation of a measured change of log accuracy.
-    pub(crate) noise: f64,
+    /// Whether transfers are estimated while training goes on; else the evidence stands.
+    pub(crate) estimate: bool,
     /// The run's `schedule.max_steps`, where that ends it before its prompts do.
     pub(crate) max_steps: Option<u32>,
     /// γ: how strongly amounts follow the learning signal in such a run; 0: not at all.
@@ -30,7 +30,7 @@ impl Default for Config {
             least: 0.25,
             probe: 1.0,
             saturation: 3.0,
-            noise: 0.1,
+            estimate: true,
             max_steps: None,
             signal: 0.5,
         }
@@ -54,10 +54,8 @@ impl Config {
         if !(0.0..=1.0).contains(&self.least) {
             return wrong("least", "between 0 and 1");
         }
-        for (key, value) in [("saturation", self.saturation), ("noise", self.noise)] {
-            if !(0.001..=100.0).contains(&value) {
-                return wrong(key, "between 0.001 and 100");
-            }
+        if !(0.001..=100.0).contains(&self.saturation) {
+            return wrong("saturation", "between 0.001 and 100");
         }
         if self.max_steps == Some(0) {
             return wrong("max_steps", "above 0; leave it out where the run uses all its prompts");

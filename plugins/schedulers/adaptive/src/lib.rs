@@ -42,7 +42,7 @@ use worth::Rest;
 /// `ln w` lies between minus and plus this.
 const MOST_TILT: f64 = 2.0;
 
-/// Prompts a task, all tasks together, between two measurements from training steps.
+/// Prompts a task, on average, between two measurements from training steps; each has half at least.
 const WINDOW: f64 = 64.0;
 
 /// The part of its share that a braked task has at least, before `least`.
@@ -112,7 +112,6 @@ impl Scheduler for Adaptive {
         let mut probing: Vec<usize> = (0..size).filter(|task| prompts[*task] > 0.0).collect();
         Rng::keyed(u64::from(setup.seed), "adaptive", 0).shuffle(&mut probing);
         Ok(Self {
-            config,
             owed: vec![0.0; size],
             weights: config::weights(setup)?,
             prompts,
@@ -123,8 +122,9 @@ impl Scheduler for Adaptive {
             window: vec![Sums::default(); size],
             steps: Sensor::new(size),
             validations: Sensor::new(size),
-            movement: Movement::new(&names, setup.evidence.as_ref()),
+            movement: Movement::new(&names, setup.evidence.as_ref(), config.estimate),
             supply,
+            config,
         })
     }
 
@@ -159,7 +159,7 @@ impl Adaptive {
             measured[*task] = (seen.accuracy.and_then(usable), entropy);
         }
         if measured.iter().any(|(accuracy, _)| accuracy.is_some()) {
-            self.movement.see(&mut self.validations, &measured, self.config.noise);
+            self.movement.see(&mut self.validations, &measured);
         }
     }
 
@@ -185,12 +185,15 @@ impl Adaptive {
                 window.entropy += prompts * entropy;
             }
         }
-        let live = self.supply.left().filter(|left| *left > 0).count().max(1);
+        let live = || self.supply.left().zip(&self.window).filter(|(left, _)| *left > 0);
+        let least = live().map(|(_, window)| window.prompts).fold(f64::INFINITY, f64::min);
         let prompts: f64 = self.window.iter().map(|window| window.prompts).sum();
-        if prompts >= WINDOW * live as f64 {
+        let enough = WINDOW * live().count().max(1) as f64;
+        // Not for ever: a task may have next to no share.
+        if prompts >= enough && least >= WINDOW / 2.0 || prompts >= 4.0 * enough {
             let measured: Measured = self.window.iter().map(Sums::means).collect();
             self.window.fill(Sums::default());
-            self.movement.see(&mut self.steps, &measured, self.config.noise);
+            self.movement.see(&mut self.steps, &measured);
         }
     }
 

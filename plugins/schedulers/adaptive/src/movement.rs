@@ -32,6 +32,11 @@ const MEASURED: f64 = 0.1;
 const OWN_GAIN: f64 = 1.0;
 const OWN: f64 = 1.0;
 
+/// Standard deviation of a measured change of log accuracy, before any was seen, and how many
+/// measurements that is worth. From then on it is what predictions are off by.
+const NOISE: f64 = 0.1;
+const NOISE_WEIGHT: f64 = 10.0;
+
 /// A change of a logarithm is taken for at most this much.
 const MOST_CHANGE: f64 = 1.0;
 
@@ -50,6 +55,9 @@ pub(crate) struct Sensor {
     /// Logarithms at the last measurement.
     levels: Vec<Option<f64>>,
     entropies: Vec<Option<f64>>,
+    /// Changes of levels that were predicted, and the sum of the squares of what was wrong.
+    predicted: f64,
+    wrong: f64,
 }
 
 impl Sensor {
@@ -59,7 +67,14 @@ impl Sensor {
             learned: vec![0.0; tasks],
             levels: vec![None; tasks],
             entropies: vec![None; tasks],
+            predicted: 0.0,
+            wrong: 0.0,
         }
+    }
+
+    /// The variance of a measured change of log accuracy.
+    fn noise(&self) -> f64 {
+        (NOISE_WEIGHT * NOISE * NOISE + self.wrong) / (NOISE_WEIGHT + self.predicted)
     }
 
     /// Counts a step's `z` and `s` of a task.
@@ -69,7 +84,7 @@ impl Sensor {
     }
 }
 
-/// The estimates' sums: K × K matrices, over the noise's variance.
+/// The estimates' sums: K × K matrices, each measurement over the variance of its noise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Movement {
     tasks: usize,
@@ -106,9 +121,9 @@ impl Effects {
 
 impl Movement {
     /// Before the first step. `evidence` must have been checked.
-    pub(crate) fn new(names: &[&str], evidence: Option<&Evidence>) -> Self {
+    pub(crate) fn new(names: &[&str], evidence: Option<&Evidence>, estimate: bool) -> Self {
         let tasks = names.len();
-        let kept = if tasks > MOST_TASKS { 0 } else { tasks };
+        let kept = if !estimate || tasks > MOST_TASKS { 0 } else { tasks };
         let square = vec![0.0; kept * kept];
         let mut it = Self {
             tasks,
@@ -146,7 +161,7 @@ impl Movement {
     }
 
     /// Takes in a measurement, and begins the next.
-    pub(crate) fn see(&mut self, sensor: &mut Sensor, measured: &Measured, noise: f64) {
+    pub(crate) fn see(&mut self, sensor: &mut Sensor, measured: &Measured) {
         let size = self.tasks;
         let moved = std::mem::replace(&mut sensor.moved, vec![0.0; size]);
         let learned = std::mem::replace(&mut sensor.learned, vec![0.0; size]);
@@ -160,13 +175,18 @@ impl Movement {
             return;
         }
         let effects = self.effects();
-        let precision = 1.0 / (noise * noise);
+        let precision = 1.0 / sensor.noise();
         for i in 0..size {
             let row = i * size..(i + 1) * size;
             let x: Vec<f64> =
                 (0..size).map(|j| if i == j { learned[i] } else { moved[j] }).collect();
             let predicted = |row: &[f64]| row.iter().zip(&x).map(|(b, x)| b * x).sum::<f64>();
-            let level = levels[i].unwrap_or_else(|| predicted(&effects.levels[row.clone()]));
+            let expected = predicted(&effects.levels[row.clone()]);
+            if let Some(level) = levels[i] {
+                sensor.predicted += 1.0;
+                sensor.wrong += (level - expected).powi(2);
+            }
+            let level = levels[i].unwrap_or(expected);
             let entropy =
                 entropies[i].unwrap_or_else(|| predicted(&effects.entropies[row.clone()]));
             self.own[i] += precision * learned[i] * learned[i];

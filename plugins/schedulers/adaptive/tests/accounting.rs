@@ -31,7 +31,7 @@ fn observation(task: &str, prompts: u32, numbers: &[f64; 5], rng: &mut Rng) -> O
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn every_prompt_is_used_as_often_as_there_are_epochs_whatever_is_observed(
@@ -42,7 +42,7 @@ proptest! {
         with_evidence: bool,
         config in prop::sample::select(vec![
             "{}",
-            r#"{"strength": 100, "least": 0, "probe": 100, "noise": 0.001}"#,
+            r#"{"strength": 100, "least": 0, "probe": 100, "saturation": 0.001}"#,
             r#"{"max_steps": 5, "signal": 3}"#,
             r#"{"max_steps": 1000}"#,
         ]),
@@ -177,7 +177,7 @@ fn setups_that_make_no_sense_are_errors() {
     for (config, part) in [
         (r#"{"strength": -1}"#, "`strength`"),
         (r#"{"least": 1.5}"#, "`least`"),
-        (r#"{"noise": 0}"#, "`noise`"),
+        (r#"{"estimate": 1}"#, "boolean"),
         (r#"{"saturation": 1e9}"#, "`saturation`"),
         (r#"{"max_steps": 0}"#, "`max_steps`"),
         (r#"{"strenght": 1}"#, "`strenght`"),

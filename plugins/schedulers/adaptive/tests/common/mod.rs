@@ -6,7 +6,7 @@ use omni_sdk::scheduler::{Evidence, Observation, Scheduler, Setup, Share, TaskIn
 pub(crate) const BATCH: u32 = 16;
 
 /// Only what the evidence says: nothing is tried, and nothing that is seen counts.
-pub(crate) const TOLD: &str = r#"{"probe": 0, "noise": 100}"#;
+pub(crate) const TOLD: &str = r#"{"probe": 0, "estimate": false}"#;
 
 pub(crate) fn setup(tasks: &[(&str, u32)], evidence: Option<Evidence>, config: &str) -> Setup {
     let task = |(name, items): &(&str, u32)| TaskInfo {
