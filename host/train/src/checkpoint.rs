@@ -15,6 +15,7 @@ use crate::TrainError;
 use crate::advantage::median::Window;
 use crate::faults::Faults;
 use crate::outside::Observation;
+use crate::unfinished::{self, Unfinished};
 
 const VERSION: u32 = 1;
 const STATE: &str = "state.json";
@@ -26,6 +27,9 @@ pub(crate) struct State {
     pub(crate) version: u32,
     /// Steps taken.
     pub(crate) step: u64,
+    /// Whether the run was stopped within a phase, whose rest lies beside this state.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) within_phase: bool,
     /// Steps of the runs that this one continues; the learning rate's warm-up counts them.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) before: u64,
@@ -123,6 +127,10 @@ impl State {
     }
 }
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 fn is_zero(n: &u64) -> bool {
     *n == 0
 }
@@ -153,12 +161,13 @@ impl<'de> Deserialize<'de> for Bytes {
 pub(crate) fn write(
     folder: &RunFolder,
     state: &State,
+    phase: Option<&Unfinished>,
     policy: &dyn Policy,
     tokenizer: &Tokenizer,
 ) -> Result<PathBuf, TrainError> {
     let path = folder.checkpoint(state.step);
     let aside = aside(&path, "aside");
-    let written = write_aside(&aside, state, policy, tokenizer);
+    let written = write_aside(&aside, state, phase, policy, tokenizer);
     if let Err(error) = written {
         // Gives back the space that a half-written checkpoint holds; the error is what matters.
         let _ = fs::remove_dir_all(&aside);
@@ -172,6 +181,7 @@ pub(crate) fn write(
 fn write_aside(
     aside: &Path,
     state: &State,
+    phase: Option<&Unfinished>,
     policy: &dyn Policy,
     tokenizer: &Tokenizer,
 ) -> Result<(), TrainError> {
@@ -180,6 +190,12 @@ fn write_aside(
     policy.save_model(aside)?;
     tokenizer.save(aside)?;
     policy.save_optimizer(&aside.join(OPTIMIZER))?;
+    if let Some(phase) = phase {
+        let file = aside.join(unfinished::FILE);
+        let json = serde_json::to_vec(phase).unwrap_or_default();
+        fs::write(&file, json).map_err(TrainError::io("write", &file))?;
+        sync(&file)?;
+    }
     let file = aside.join(STATE);
     // A state holds strings, numbers and lists, which always have a JSON form.
     let json =
@@ -263,7 +279,8 @@ fn read(path: &Path) -> Result<State, String> {
             state.version
         ));
     }
-    for file in [OPTIMIZER, "config.json", "model.safetensors"] {
+    let phase = state.within_phase.then_some(unfinished::FILE);
+    for file in [OPTIMIZER, "config.json", "model.safetensors"].into_iter().chain(phase) {
         if !path.join(file).is_file() {
             return Err(format!("{file} is missing"));
         }

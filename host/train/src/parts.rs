@@ -40,7 +40,8 @@ pub struct Training<'a> {
     pub evidence: Option<&'a Evidence>,
     /// The audience.
     pub progress: &'a dyn Progress,
-    /// Set from outside (Ctrl-C) to end the run after the phase at hand, with a checkpoint.
+    /// Set from outside (Ctrl-C) to end the run after the step at hand, with a checkpoint that holds
+    /// what is left of a phase of several.
     pub stop: &'a AtomicBool,
     /// Where records and checkpoints go.
     pub folder: &'a RunFolder,

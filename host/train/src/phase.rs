@@ -1,6 +1,7 @@
 //! One rollout phase: prompts, outputs and scores, advantages, and one update for each batch.
 
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use omni_policy::AdamWConfig;
@@ -12,8 +13,9 @@ use crate::grade::Graded;
 use crate::outside::{Observation, Phase, Report};
 use crate::prompts::{Made, Prompt, Prompts};
 use crate::rollout::{Manner, Rolled, Roller, Seconds};
-use crate::run::Run;
+use crate::run::{PhaseEnd, Run};
 use crate::schedule::learning_rate;
+use crate::unfinished::{Before, Unfinished};
 use crate::update::{self, Lesson, Output};
 use crate::{TrainError, evaluate};
 
@@ -28,25 +30,48 @@ pub(crate) struct Batch {
 }
 
 impl Run<'_> {
-    /// Takes the steps of the phase that was decided.
-    pub(crate) fn phase(&mut self) -> Result<(), TrainError> {
-        let decided = self.state.decided.take().unwrap_or_default();
-        self.state.phase_began = self.state.step;
+    /// Takes the steps of the phase that was decided, or those that are left of an unfinished one.
+    pub(crate) fn phase(&mut self, rest: Option<Unfinished>) -> Result<PhaseEnd, TrainError> {
+        let (decided, before, done) = match &rest {
+            Some(rest) => (rest.batches.clone(), rest.begin_again(&mut self.state), rest.done),
+            None => {
+                self.state.phase_began = self.state.step;
+                (self.state.decided.take().unwrap_or_default(), Before::of(&self.state), 0)
+            }
+        };
         let (prompts, batches) = self.gather(&decided)?;
-        let (rolled, seconds) = self.roll(&prompts)?;
+        let (rolled, kept, seconds) = match rest {
+            Some(rest) => {
+                let (rolled, old) = rest.outputs(self.parts.tokenizer)?;
+                (rolled, Some(old), Seconds::default())
+            }
+            None => {
+                let (rolled, seconds) = self.roll(&prompts)?;
+                (rolled, None, seconds)
+            }
+        };
         self.check_faults(&prompts, &rolled)?;
         let (graded, curves) = self.grade(&prompts, &rolled, &batches);
         let lessons: Vec<Vec<Lesson<'_>>> =
             batches.iter().map(|b| self.lessons(b, &prompts, &rolled, &graded)).collect();
         let phase_tokens: usize = lessons.iter().map(|l| update::tokens(l)).sum();
         // The later batches meet a policy that is no longer the one that wrote them.
-        let mut old = vec![None];
-        for batch in lessons.iter().skip(1) {
-            old.push(Some(self.rules.log_probabilities(&mut *self.parts.policy, batch, |_| true)?));
-        }
+        let old = match kept {
+            Some(old) => old,
+            None => {
+                let mut old = vec![None];
+                for batch in lessons.iter().skip(1) {
+                    let policy = &mut *self.parts.policy;
+                    old.push(Some(self.rules.log_probabilities(policy, batch, |_| true)?));
+                }
+                old
+            }
+        };
         let share = 1.0 / batches.len() as f64;
         let seconds = Seconds { generate: seconds.generate * share, score: seconds.score * share };
-        for ((batch, lessons), old) in batches.iter().zip(&lessons).zip(&old) {
+        let mut stopped = None;
+        let all = batches.iter().zip(&lessons).zip(&old).enumerate();
+        for (index, ((batch, lessons), old)) in all.skip(done) {
             let begun = Instant::now();
             let dapo_tokens = match self.parts.config.loss.denominator {
                 AggregationDenominator::Batch => update::tokens(lessons),
@@ -87,8 +112,15 @@ impl Run<'_> {
             self.show(batch, &prompts, &rolled, &graded)?;
             self.parts.progress.report(Report::Step(&event));
             self.records.event(&Event::Step(event))?;
+            let taken = index + 1;
+            if taken < batches.len() && self.parts.stop.load(Ordering::Relaxed) {
+                stopped = Some(taken);
+                break;
+            }
         }
-        Ok(())
+        let Some(taken) = stopped else { return Ok(PhaseEnd::Finished) };
+        self.save_with(Some(&Unfinished::new(decided, taken, before, &rolled, &old)))?;
+        Ok(PhaseEnd::Stopped)
     }
 
     /// The prompts of all batches, each task's in its own order.

@@ -178,7 +178,7 @@ impl Roller<'_> {
             };
             let mut failed = None;
             policy.generate(&requests, &sampling, &mut |i, generated| {
-                match self.decode(&generated) {
+                match rollouts(self.tokenizer, &generated) {
                     Ok(rollouts) => on_group(chosen[i], generated, rollouts),
                     Err(e) => failed = Some(e),
                 }
@@ -195,17 +195,21 @@ impl Roller<'_> {
         }
         Ok(())
     }
+}
 
-    fn decode(&self, generated: &[Generated]) -> Result<Vec<Rollout>, PolicyError> {
-        generated
-            .iter()
-            .map(|g| {
-                Ok(Rollout {
-                    text: self.tokenizer.decode(&g.tokens)?,
-                    tokens: g.tokens.len() as u32,
-                    finish: if g.stopped { Finish::Stop } else { Finish::Length },
-                })
+/// Outputs as those who score them read them.
+pub(crate) fn rollouts(
+    tokenizer: &Tokenizer,
+    generated: &[Generated],
+) -> Result<Vec<Rollout>, PolicyError> {
+    generated
+        .iter()
+        .map(|g| {
+            Ok(Rollout {
+                text: tokenizer.decode(&g.tokens)?,
+                tokens: g.tokens.len() as u32,
+                finish: if g.stopped { Finish::Stop } else { Finish::Length },
             })
-            .collect()
-    }
+        })
+        .collect()
 }

@@ -15,7 +15,9 @@ use crate::evaluate::{EvalPlan, Evaluated, Evaluation, evaluate, too_much_lost};
 use crate::loss::TaskLoss;
 use crate::outside::{Observation, Report};
 use crate::prompts::{Order, Prompts};
+use crate::sft::check_train_folder;
 use crate::start::{restore_or_start, total_steps};
+use crate::unfinished::Unfinished;
 use crate::update::Rules;
 use crate::{ConfigError, Ending, Summary, TrainError, Training};
 
@@ -25,10 +27,16 @@ use crate::{ConfigError, Ending, Summary, TrainError, Training};
 /// What stopped it; the run folder then holds the last checkpoint that was complete.
 pub fn train(training: Training<'_>) -> Result<Summary, TrainError> {
     let mut run = Run::begin(training)?;
+    let mut unfinished = run.unfinished()?;
     let ending = loop {
-        match run.boundary()? {
-            Boundary::Go => run.phase()?,
-            Boundary::End(ending) => break ending,
+        // A run that was stopped within a phase goes on there.
+        if unfinished.is_none()
+            && let Boundary::End(ending) = run.boundary()?
+        {
+            break ending;
+        }
+        if run.phase(unfinished.take())? == PhaseEnd::Stopped {
+            break Ending::Interrupted;
         }
     };
     run.summary(ending)
@@ -38,6 +46,15 @@ pub fn train(training: Training<'_>) -> Result<Summary, TrainError> {
 enum Boundary {
     Go,
     End(Ending),
+}
+
+/// How a phase ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PhaseEnd {
+    /// All its steps were taken.
+    Finished,
+    /// Between two of its updates, with a checkpoint that holds the rest.
+    Stopped,
 }
 
 /// A run under way.
@@ -60,13 +77,7 @@ impl<'a> Run<'a> {
     fn begin(mut parts: Training<'a>) -> Result<Self, TrainError> {
         let config = parts.config;
         config.validate()?;
-        if parts.folder.rejection_jsonl().exists() {
-            return Err(TrainError::Resume(format!(
-                "{} holds a supervised run; go on with it with `omni-host sft --resume`, or choose \
-                 another folder with --out",
-                parts.folder.root().display()
-            )));
-        }
+        check_train_folder(parts.folder)?;
         let prompts = Prompts {
             config,
             tasks: parts.tasks,
@@ -314,16 +325,33 @@ impl<'a> Run<'a> {
         Ok(shares)
     }
 
+    /// The rest of the phase that the run was stopped in.
+    fn unfinished(&self) -> Result<Option<Unfinished>, TrainError> {
+        let path = self.parts.folder.checkpoint(self.state.step);
+        self.state.within_phase.then(|| Unfinished::read(&path)).transpose()
+    }
+
     /// Writes a checkpoint, unless the latest one is the same.
     pub(crate) fn save(&mut self) -> Result<(), TrainError> {
+        self.save_with(None)
+    }
+
+    /// The same, with the rest of the phase at hand.
+    pub(crate) fn save_with(&mut self, phase: Option<&Unfinished>) -> Result<(), TrainError> {
+        self.state.within_phase = phase.is_some();
         self.state.records = self.records.position();
         if self.saved.as_ref() == Some(&self.state) {
             return Ok(());
         }
         self.records.sync()?;
         let folder = self.parts.folder;
-        let path =
-            checkpoint::write(folder, &self.state, &*self.parts.policy, self.parts.tokenizer)?;
+        let path = checkpoint::write(
+            folder,
+            &self.state,
+            phase,
+            &*self.parts.policy,
+            self.parts.tokenizer,
+        )?;
         if let Some((step, accuracy)) = self.state.best {
             checkpoint::mark_best(folder, step, accuracy)?;
         }

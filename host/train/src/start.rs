@@ -117,27 +117,25 @@ fn raise(parts: &Training<'_>, state: &mut State) -> Result<Option<String>, Trai
     }
     state.limit = Some(config.schedule.max_steps);
     let over = state.decided.as_ref().is_some_and(Vec::is_empty);
-    if !state.undo_end(|step| parts.folder.checkpoint(step).is_dir()) {
-        return Ok(over.then(|| {
-            format!(
-                "the scheduler ended this run before its schedule.max_steps = {old}, so a larger \
-                 one adds no step; to train on, let a new run begin here with \
-                 `policy.continue_from`"
-            )
-        }));
-    }
-    let phase = u64::from(config.rollout.batches_per_phase);
-    let taken = state.step - state.phase_began;
-    Ok(Some(if taken < phase {
-        format!(
-            "schedule.max_steps = {old} cut the last rollout phase to {taken} of {phase} batches; \
-             a run with a larger one from the start would have written those outputs before that \
+    let ended = state.undo_end(|step| parts.folder.checkpoint(step).is_dir());
+    let (held, holds) = (old.saturating_sub(state.phase_began), config.rollout.batches_per_phase);
+    Ok(if (ended || state.within_phase) && held < u64::from(holds) {
+        Some(format!(
+            "schedule.max_steps = {old} cut the latest rollout phase to {held} of {holds} batches; \
+             a run with a larger one from the start would have written more outputs before that \
              phase's updates, so this one is not the same to the byte"
-        )
-    } else {
-        format!(
+        ))
+    } else if ended {
+        Some(format!(
             "going on beyond schedule.max_steps = {old}, as if the run had been to take more steps \
              from the start: the evaluations of its old end are taken out of the records"
-        )
-    }))
+        ))
+    } else if over {
+        Some(format!(
+            "the scheduler ended this run before its schedule.max_steps = {old}, so a larger one \
+             adds no step; to train on, let a new run begin here with `policy.continue_from`"
+        ))
+    } else {
+        None
+    })
 }

@@ -296,13 +296,62 @@ fn several_updates_a_phase_meet_old_log_probabilities() {
     let clipped: Vec<bool> = steps.iter().map(|s| s.clip_low + s.clip_high > 0.0).collect();
     assert!(!clipped[0] && !clipped[3], "the first update of a phase is on-policy");
     assert!(clipped[2] || clipped[5], "later ones are not: {steps:?}");
-    // Resumed between phases.
-    let dir2 = tempfile::tempdir().unwrap();
-    let config = config(&quiet);
-    let summary = Session { stop_at: 1, ..Session::new(&world) }.run(&config, dir2.path()).unwrap();
-    assert_eq!(summary.steps, 3, "the phase at hand is finished");
-    Session { resume: true, ..Session::new(&world) }.run(&config, dir2.path()).unwrap();
-    assert!(checkpoint(dir2.path(), 6) == checkpoint(dir.path(), 6));
+}
+
+#[test]
+fn a_run_that_is_stopped_within_a_phase_goes_on_there() {
+    let world = World::new();
+    for overrides in [
+        &["optimizer.lr=0.3", "advantage.normalise=median", "advantage.scale=none"][..],
+        &["loss.beta=0.1", "loss.kind=dapo", "loss.denominator=generation"],
+    ] {
+        let common = ["schedule.max_steps=8", "rollout.batches_per_phase=3"];
+        let config = config(&[&common[..], overrides].concat());
+        let whole = run(&world, &config);
+        // Within a phase, at its end, and in the last one, which is shorter.
+        for stop_at in [1, 2, 3, 5, 7] {
+            let dir = tempfile::tempdir().unwrap();
+            let mut session = Session { stop_at, ..Session::new(&world) };
+            let summary = session.run(&config, dir.path()).unwrap();
+            assert_eq!((summary.ending, summary.steps), (Ending::Interrupted, stop_at));
+            let rest = dir.path().join(format!("checkpoints/step-{stop_at}/phase.json"));
+            assert_eq!(rest.exists(), stop_at != 3);
+            // Stopped again within the same phase.
+            let mut session =
+                Session { resume: true, stop_at: stop_at + 1, ..Session::new(&world) };
+            assert!(session.run(&config, dir.path()).unwrap().steps <= stop_at + 1);
+            world.scored.lock().unwrap().clear();
+            let mut session = Session { resume: true, ..Session::new(&world) };
+            assert_eq!(session.run(&config, dir.path()).unwrap().ending, Ending::Finished);
+            assert!(checkpoint(dir.path(), 8) == checkpoint(whole.path(), 8), "at {stop_at}");
+            assert_eq!(events(dir.path()), events(whole.path()), "at {stop_at}");
+            if stop_at == 7 {
+                // What was scored is not scored again: the evaluations of the end alone.
+                let scored = world.scored.lock().unwrap();
+                assert!(scored.iter().all(|(_, item, _)| !item.starts_with("train")), "{scored:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_rest_of_a_phase_is_part_of_its_checkpoint() {
+    let world = World::new();
+    let config = config(&["schedule.max_steps=6", "rollout.batches_per_phase=3"]);
+    let whole = run(&world, &config);
+    for damage in [(|file: &Path| fs::remove_file(file).unwrap()) as fn(&Path), |file| {
+        fs::write(file, "{").unwrap()
+    }] {
+        let dir = tempfile::tempdir().unwrap();
+        Session { stop_at: 5, ..Session::new(&world) }.run(&config, dir.path()).unwrap();
+        damage(&dir.path().join("checkpoints/step-5/phase.json"));
+        let mut session = Session { resume: true, ..Session::new(&world) };
+        match session.run(&config, dir.path()) {
+            // Passed over for the one before it.
+            Ok(_) => assert!(checkpoint(dir.path(), 6) == checkpoint(whole.path(), 6)),
+            Err(error) => assert!(error.to_string().contains("phase.json"), "{error}"),
+        }
+    }
 }
 
 #[test]
