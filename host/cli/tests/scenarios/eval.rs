@@ -117,6 +117,18 @@ fn a_policy_is_measured_by_domain_category_set_and_turn() {
     assert_eq!(verdicts(&poems["turns"]["2"]), 4);
     assert!(poems["rouge_l"]["mean"].is_number());
 
+    let items: Value =
+        serde_json::from_str(&std::fs::read_to_string(out.join("items.json")).unwrap()).unwrap();
+    assert_eq!((&items["version"], &items["purpose"]), (&json!(1), &json!("test")));
+    for (name, task) in items["tasks"].as_object().unwrap() {
+        let values: Vec<f64> =
+            task["sampled"].as_array().unwrap().iter().filter_map(Value::as_f64).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let reported = result["tasks"][name]["sampled"]["mean"].as_f64().unwrap();
+        assert!((mean - reported).abs() < 1e-12, "{name}: {mean} for {reported}");
+        assert_eq!(task["ids"].as_array().unwrap().len() as u64, result["tasks"][name]["items"]);
+    }
+
     let samples = std::fs::read_to_string(out.join("samples.jsonl")).unwrap();
     // Three and one and two; and of each poem two sets and, for each sample, a second turn.
     assert_eq!(samples.lines().count(), 3 + 1 + 2 + 2 * (2 + 2));

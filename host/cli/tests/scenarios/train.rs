@@ -150,17 +150,10 @@ fn a_killed_run_resumes_to_the_same_bytes() {
     }
 }
 
+/// Stops a run of six steps with Ctrl-C once it has told of its first.
 #[cfg(unix)]
-#[test]
-fn ctrl_c_ends_a_run_that_can_go_on() {
-    let place = tempfile::tempdir().unwrap();
-    let file = run_file(place.path(), 6);
-    let whole = place.path().join("whole");
-    Ran::of(&mut train(&file, &whole)).ok();
-
-    let stopped = place.path().join("stopped");
-    let mut child =
-        train(&file, &stopped).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+fn train_and_stop(command: &mut Command) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("step 1/6")));
     let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
@@ -168,10 +161,55 @@ fn ctrl_c_ends_a_run_that_can_go_on() {
     let rest: Vec<String> = lines.map(Result::unwrap).collect();
     assert_eq!(child.wait().unwrap().code(), Some(0), "{rest:?}");
     assert!(rest.iter().any(|line| line.contains("--resume")), "{rest:?}");
-    assert!(!stopped.join("checkpoints/step-6").exists(), "it was not stopped in time");
+}
 
-    Ran::of(train(&file, &stopped).arg("--resume")).ok();
-    assert_eq!(weights(&whole, 6), weights(&stopped, 6));
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_a_run_that_can_go_on() {
+    let place = tempfile::tempdir().unwrap();
+    let file = run_file(place.path(), 6);
+    // One update for each rollout phase; and one phase of six, of which some are still to be made.
+    for (batches, prompts) in [(1, 4), (6, 16)] {
+        let folder = |name: &str| place.path().join(format!("{name}-{batches}"));
+        let run = |name: &str| {
+            let mut command = train(&file, &folder(name));
+            command.args(["--set", &format!("rollout.batches_per_phase={batches}")]);
+            command.args(["--set", &format!("rollout.prompts_per_batch={prompts}")]);
+            command
+        };
+        Ran::of(&mut run("whole")).ok();
+        train_and_stop(&mut run("stopped"));
+        assert!(!checkpoint(&folder("stopped"), 6).exists(), "it was not stopped in time");
+        Ran::of(run("stopped").arg("--resume")).ok();
+        assert_eq!(
+            weights(&folder("whole"), 6),
+            weights(&folder("stopped"), 6),
+            "{batches} batches"
+        );
+        assert_eq!(events(&folder("whole")), events(&folder("stopped")), "{batches} batches");
+    }
+}
+
+#[test]
+fn a_finished_run_takes_more_steps() {
+    let place = tempfile::tempdir().unwrap();
+    let [longer, shorter] = [6, 4].map(|steps| {
+        let folder = place.path().join(steps.to_string());
+        std::fs::create_dir(&folder).unwrap();
+        let file = run_file(&folder, steps);
+        Ran::of(&mut train(&file, &folder.join("run"))).ok();
+        (file, folder.join("run"))
+    });
+    let more = |steps: u32| {
+        let mut command = train(&shorter.0, &shorter.1);
+        command.args(["--resume", "--set", &format!("schedule.max_steps={steps}")]);
+        Ran::of(&mut command)
+    };
+    more(3).fails(2, &["schedule.max_steps", "fewer"]);
+    let ran = more(6).ok();
+    assert!(ran.err.contains("as if the run had been to take more steps"), "{}", ran.err);
+    assert_eq!(weights(&longer.1, 6), weights(&shorter.1, 6));
+    assert_eq!(events(&longer.1), events(&shorter.1));
 }
 
 #[cfg(unix)]
