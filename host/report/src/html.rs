@@ -91,8 +91,8 @@ font:13px/1.4 ui-monospace,monospace;max-height:24rem;overflow-y:auto}\
 @media(max-width:480px){main{padding:.6rem}figure{padding:.35rem}th,td{padding:.25rem .4rem}\
 td:first-child,th:first-child{min-width:5.5rem;max-width:8.5rem;overflow-wrap:anywhere}}\
 @page{size:A4;margin:12mm}\
-@media print{body{font-size:9.5pt}main{max-width:none;padding:0}h2,h3{break-after:avoid}\
-details,figure,.side>div,tr{break-inside:avoid}\
+@media print{html{font-size:9pt}body{font-size:1rem}main{max-width:none;padding:0}h2,h3{break-after:avoid}\
+figure,.side>div,tr{break-inside:avoid}\
 .scroll{overflow:visible}.charts{grid-template-columns:1fr 1fr}\
 table{font-size:7.5pt}th,td{padding:.12rem .3rem;white-space:normal}td{white-space:nowrap}\
 td.text{white-space:normal}pre{max-height:none;overflow:visible;font-size:7.5pt}\

@@ -49,8 +49,21 @@ impl Report {
     fn csv(&self, table: &str) -> Vec<Vec<String>> {
         let path = self.folder.path().join(format!("tables/{table}.csv"));
         let text = std::fs::read_to_string(path).unwrap();
-        text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+        text.lines().map(fields).collect()
     }
+}
+
+/// The fields of a line of CSV.
+fn fields(line: &str) -> Vec<String> {
+    let (mut fields, mut quoted) = (vec![String::new()], false);
+    for c in line.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            ',' if !quoted => fields.push(String::new()),
+            c => fields.last_mut().unwrap().push(c),
+        }
+    }
+    fields
 }
 
 /// Text between two marks, again and again.
@@ -202,7 +215,7 @@ fn a_study_that_has_just_begun_says_what_is_missing() {
     report.finding("not finished: 3 of the 40 steps");
     report.finding("neither matrices nor predictions");
     report.finding("math alone has 1 of 2 seeds");
-    report.finding("code alone: 1 evaluation lack tasks");
+    report.finding("code alone: 1 evaluation without all of the tasks");
     report.finding("seed-0/joint/run failed: disk full <b>");
     assert!(
         report.page.contains("disk full &lt;b&gt;") && !report.page.contains("Backward transfer (")

@@ -61,7 +61,7 @@ impl RankChart {
             })
             .max()
             .unwrap_or(0);
-        let side = 26.0 + 7.1 * longest.min(NAME) as f64;
+        let side = 26.0 + 7.7 * longest.min(NAME) as f64;
         let width = (2.0 * side + 110.0).max(WIDTH);
         let (from, to) = (side, width - side);
         let lefts = ranks(entries.iter().map(|e| e.left));

@@ -173,9 +173,10 @@ fn confidence(numbers: &Numbers<'_>, letters: &Letters) -> Option<String> {
         Form::Percent.number(probability),
         match like {
             0 => ", and is told from every other order by it".to_owned(),
+            1 if orders.len() == 2 =>
+                "; the other order cannot be told from it by that evidence".to_owned(),
             n => format!(
-                "; {} of the {} others cannot be told from it by that evidence",
-                n,
+                "; {n} of the {} others cannot be told from it by that evidence",
                 orders.len() - 1
             ),
         }
@@ -302,10 +303,12 @@ fn transfers(numbers: &Numbers<'_>) -> Option<String> {
     let (all, below, above) = matrices::clear(evidence, numbers.study.tasks.len())?;
     (all > 0).then(|| {
         format!(
-            "Of {} between different tasks, {below} clearly hurt and {above} clearly help (further \
-             from zero than {NORMAL} standard errors); the other {} cannot be told from none. About \
-             one in twenty would seem clear by chance.",
+            "Of {} between different tasks, {below} {} and {above} {} clearly (further from zero \
+             than {NORMAL} standard errors); {} cannot be told from none. About one in twenty would \
+             seem clear by chance.",
             count(all, "transfer"),
+            if below == 1 { "hurts" } else { "hurt" },
+            if above == 1 { "helps" } else { "help" },
             all - below - above
         )
     })
@@ -403,7 +406,11 @@ pub(super) fn missing(numbers: &Numbers<'_>) -> Vec<String> {
         let runs = method.runs.iter();
         let lacks = runs.filter(|r| study.tasks.iter().any(|t| !r.test.contains_key(t))).count();
         if lacks > 0 {
-            said.push(format!("{}: {} lack tasks.", label(method), count(lacks, "evaluation")));
+            said.push(format!(
+                "{}: {} without all of the tasks.",
+                label(method),
+                count(lacks, "evaluation")
+            ));
         } else if method.kind != MethodKind::Base
             && !method.runs.is_empty()
             && method.runs.len() < study.seeds.len()
