@@ -68,6 +68,30 @@ impl Lock {
         Ok(())
     }
 
+    /// Refuses to continue a run that began from another model: what this lock says of the policy is
+    /// compared with the lock of that run, where the checkpoint still lies in its folder.
+    pub(crate) fn check_origin(&self, checkpoint: &Path) -> Outcome<()> {
+        let Some(run) = checkpoint.parent().and_then(Path::parent) else { return Ok(()) };
+        let file = run.join("lock.toml");
+        if !file.is_file() {
+            return Ok(());
+        }
+        let old = Self::read(&file)?;
+        let other = self.policy.iter().find(|(name, digest)| {
+            // The chat template may lie in a file of its own or not; these decide what a policy is.
+            let decides = name.ends_with(".safetensors") || *name == "tokenizer.json";
+            decides && old.policy.get(*name) != Some(digest)
+        });
+        match other {
+            None => Ok(()),
+            Some((name, _)) => Err(Fault::input(format!(
+                "`policy.continue_from`: {}: this run began from another model than `policy.model` \
+                 names ({name} differs, by its lock.toml); name the model that it began from",
+                run.display()
+            ))),
+        }
+    }
+
     /// The file's text.
     pub(crate) fn to_toml(&self) -> Outcome<String> {
         let body = toml::to_string(self).or_run_at("lock.toml")?;

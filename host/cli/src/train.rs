@@ -44,6 +44,7 @@ pub(crate) fn run(arguments: &Arguments, train: &Train) -> Outcome<()> {
     let mut scheduler = scheduler(&ready.engine, &ready.config)?;
     let mut lock = ready.lock()?;
     if let Some(checkpoint) = &config.policy.continue_from {
+        lock.check_origin(checkpoint)?;
         lock.add_checkpoint(checkpoint)?;
     }
     let measured = Measured::of_run(config)?;

@@ -328,6 +328,18 @@ fn wrong_tasks_and_wrong_checkpoints_say_what_to_do() {
     refused("policy.continue_from=nowhere/step-3", &["continue_from", "no such folder"]);
     let policy = format!("policy.continue_from={}", crate::common::policy().display());
     refused(&policy, &["state.json", "policy.model"]);
+    // Of a run of another model, however alike.
+    let earlier = place.path().join("earlier");
+    Ran::of(train(&file, &earlier).args(["--set", "schedule.max_steps=2"])).ok();
+    let other = place.path().join("other");
+    crate::common::copy_folder(&checkpoint(&earlier, 2), &other);
+    Ran::of(
+        train(&file, &out).args(["--set", &format!("policy.model={}", other.display())]).args([
+            "--set",
+            &format!("policy.continue_from={}", checkpoint(&earlier, 2).display()),
+        ]),
+    )
+    .fails(2, &["policy.continue_from", "another model", "model.safetensors"]);
 }
 
 /// Evidence that favours one of two tasks to come first.

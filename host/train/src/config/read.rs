@@ -290,7 +290,9 @@ fn line_of(text: &str, at: usize) -> usize {
 /// Serde's message, and what was probably meant.
 fn friendly(message: &str) -> (String, Option<String>) {
     let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    let a_list = message.contains("invalid type") && message.contains("expected a sequence");
     let help = match quoted.split_first() {
+        _ if a_list => Some("a list is written [\"a\", \"b\"]".into()),
         Some((word, known)) if message.starts_with("unknown ") => {
             Some(nearest(word, known.iter().copied()).map_or_else(
                 || format!("known: {}", known.join(", ")),
