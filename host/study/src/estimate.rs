@@ -35,8 +35,9 @@ impl Rates {
         Some(self.seconds.get(&step.kind)? * units(step)?)
     }
 
-    /// Seconds until all is finished, `jobs` steps at a time; none where that is not known of every
-    /// step. No step is finished sooner than what it waits for.
+    /// Seconds until all is finished, `jobs` steps at a time; no step is finished sooner than what
+    /// it waits for. None before a training run and an evaluation are finished; of kinds of which
+    /// none is (there are few), nothing is counted.
     #[must_use]
     pub fn left(
         &self,
@@ -44,11 +45,16 @@ impl Rates {
         done: &BTreeMap<String, Finished>,
         jobs: usize,
     ) -> Option<f64> {
+        if !(self.seconds.contains_key(&StepKind::Train)
+            && self.seconds.contains_key(&StepKind::Eval))
+        {
+            return None;
+        }
         let mut all = 0.0;
         let mut longest: f64 = 0.0;
         let mut ends: BTreeMap<&str, f64> = BTreeMap::new();
         for step in graph.steps.iter().filter(|step| !done.contains_key(&step.id)) {
-            let own = self.seconds(step)?;
+            let own = self.seconds(step).unwrap_or(0.0);
             let begins = step.after.iter().filter_map(|id| ends.get(id.as_str()));
             let end = begins.fold(0.0_f64, |latest, end| latest.max(*end)) + own;
             ends.insert(&step.id, end);

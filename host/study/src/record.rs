@@ -54,7 +54,7 @@ pub(crate) fn build(sources: &Sources<'_>) -> Study {
             seconds: standing.done.values().map(seconds).sum(),
             failed: standing.failed.clone(),
         },
-        methods: standing.graph.rows.iter().filter_map(|row| method(sources, row)).collect(),
+        methods: table(sources),
         evidence: evidence.map(|gathered| gathered.record.clone()).collect(),
         orders: pooled.map(|pooled| orders(sources, pooled, &trained)).unwrap_or_default(),
         ranking: pooled.and_then(|pooled| rank(pooled, &trained, &study.seeds)),
@@ -74,6 +74,14 @@ fn measure(study: &StudyConfig, facts: &Facts) -> Measure {
         floor: study.evidence.floor,
         bootstrap: study.evidence.bootstrap,
     }
+}
+
+/// The rows of the table: what was chosen and what it is compared with, then the other orders.
+fn table(sources: &Sources<'_>) -> Vec<Method> {
+    let rows = &sources.standing.graph.rows;
+    let mut methods: Vec<Method> = rows.iter().filter_map(|row| method(sources, row)).collect();
+    methods.sort_by_key(|method| method.kind == MethodKind::Order);
+    methods
 }
 
 /// A row of the table; none before its first test is done.
