@@ -231,7 +231,7 @@ const PAPER: [[f64; 4]; 4] = [
 /// The quickstart's tasks, 60 steps each at a learning rate at which they disturb each other much
 /// (a pilot of 1,000 items a task).
 const HOT: [[f64; 4]; 4] = [
-    [0.0, -0.514, -0.268, -0.318],
+    [0.0, -0.514, -0.268, -0.3175],
     [0.093, 0.0, -0.750, -0.660],
     [0.009, -0.048, 0.0, -0.419],
     [-0.098, 0.028, -0.125, 0.0],

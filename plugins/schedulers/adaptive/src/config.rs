@@ -92,7 +92,7 @@ pub(crate) fn weights(setup: &Setup) -> Result<Vec<f64>> {
 pub(crate) fn check(evidence: &Evidence) -> Result<()> {
     let size = evidence.tasks.len();
     let finite = |values: &[f64], but_for_diagonal: bool| {
-        let skipped = |at: usize| but_for_diagonal && at % (size + 1) == 0;
+        let skipped = |at: usize| but_for_diagonal && at.is_multiple_of(size + 1);
         values.iter().enumerate().all(|(at, value)| skipped(at) || value.is_finite())
     };
     let transfer = &evidence.backward_transfer;

@@ -52,7 +52,7 @@ const BRAKED: f64 = 0.05;
 const COLLAPSED: f64 = 0.1;
 
 /// A task raises the others' entropy when its mean effect on its logarithm is above this, and lowers
-/// its own when that falls by more (METHOD section 5, with room for noise).
+/// its own when that falls by more: the flag of `omni-curriculum`, with room for noise.
 const RAISES: f64 = 0.05;
 
 /// Where training stands; all the state there is.
@@ -109,7 +109,9 @@ impl Scheduler for Adaptive {
         let all: u64 = supply.left().sum();
         let most = |steps| u64::from(steps) * u64::from(setup.prompts_per_batch);
         let planned = config.max_steps.map_or(all, most).min(all);
-        let mut probing: Vec<usize> = (0..size).filter(|task| prompts[*task] > 0.0).collect();
+        let movement = Movement::new(&names, setup.evidence.as_ref(), config.estimate);
+        let tried = |task: &usize| movement.estimates() && prompts[*task] > 0.0;
+        let mut probing: Vec<usize> = (0..size).filter(tried).collect();
         Rng::keyed(u64::from(setup.seed), "adaptive", 0).shuffle(&mut probing);
         Ok(Self {
             owed: vec![0.0; size],
@@ -122,7 +124,7 @@ impl Scheduler for Adaptive {
             window: vec![Sums::default(); size],
             steps: Sensor::new(size),
             validations: Sensor::new(size),
-            movement: Movement::new(&names, setup.evidence.as_ref(), config.estimate),
+            movement,
             supply,
             config,
         })

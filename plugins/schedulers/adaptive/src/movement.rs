@@ -160,6 +160,11 @@ impl Movement {
         it
     }
 
+    /// Whether anything is estimated while training goes on.
+    pub(crate) fn estimates(&self) -> bool {
+        !self.own.is_empty()
+    }
+
     /// Takes in a measurement, and begins the next.
     pub(crate) fn see(&mut self, sensor: &mut Sensor, measured: &Measured) {
         let size = self.tasks;
@@ -171,7 +176,7 @@ impl Movement {
             levels[task] = change(&mut sensor.levels[task], *level);
             entropies[task] = change(&mut sensor.entropies[task], *entropy);
         }
-        if self.own.is_empty() || levels.iter().chain(&entropies).all(Option::is_none) {
+        if !self.estimates() || levels.iter().chain(&entropies).all(Option::is_none) {
             return;
         }
         let effects = self.effects();
@@ -219,7 +224,7 @@ impl Movement {
         };
         let mut means = Vec::with_capacity(size * size);
         for i in 0..size {
-            if self.own.is_empty() {
+            if !self.estimates() {
                 means.extend((0..size).map(|j| mean(i, j)));
                 continue;
             }

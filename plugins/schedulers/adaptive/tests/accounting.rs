@@ -92,7 +92,7 @@ proptest! {
         let sizes: Vec<u32> =
             found.iter().map(|it| it.iter().map(|share| share.prompts).sum()).collect();
         let mut full = vec![BATCH; (total / BATCH) as usize];
-        full.extend((total % BATCH > 0).then_some(total % BATCH));
+        full.extend(Some(total % BATCH).filter(|rest| *rest > 0));
         prop_assert_eq!(sizes, full);
 
         // A scheduler that was never written out does the same: nothing but its state counts.

@@ -77,7 +77,7 @@ fn disturbed(bad: &'static str, validated: bool) -> [u32; 3] {
                 ..seen(&share.task, share.prompts)
             })
             .collect();
-        if validated && step % 10 == 0 {
+        if validated && step.is_multiple_of(10) {
             let accuracy = |task| Observation { accuracy: Some(level(task)), ..seen(task, 0) };
             shown.extend(NAMES.map(accuracy));
         }
@@ -191,5 +191,8 @@ fn tasks_take_turns_at_first_in_the_order_of_the_seed() {
         favoured
     };
     assert_eq!(most(1), most(1));
+    // Where nothing is estimated nobody is tried.
+    let shares = first_half(&setup(&THREE, None, r#"{"estimate": false, "probe": 5}"#));
+    assert!(shares.iter().all(|it| it.abs_diff(800) <= 2), "{shares:?}");
     assert!((2..12).any(|seed| most(seed) != most(1)));
 }
