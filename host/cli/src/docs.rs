@@ -16,6 +16,7 @@ pub(crate) fn run(folder: &Path, check: bool) -> Outcome<()> {
     let documents = [
         ("cli.md", command_line()),
         ("run.schema.json", schema(&omni_train::config::schema())?),
+        ("study.schema.json", schema(&omni_study::schema())?),
         ("warmup.schema.json", schema(&omni_train::config::warmup_schema())?),
     ];
     let mut stale = Vec::new();

@@ -20,6 +20,7 @@ use crate::run::{self, Run};
 use crate::train::write;
 
 mod plan;
+mod table;
 
 /// Runs the study, goes on with it, or says what it would do.
 pub(crate) fn run(arguments: &Arguments, asked: &Study) -> Outcome<()> {
@@ -176,8 +177,13 @@ fn facts(run: &RunConfig) -> Outcome<Facts> {
         },
         // Weights and two moments of each.
         checkpoint_bytes: 3 * weights_bytes(&run.policy.model),
-        sft: crate::dry_run::estimate_sft(run).outputs.most().map(|outputs| SftFacts { outputs }),
+        sft: sft(run),
     })
+}
+
+fn sft(run: &RunConfig) -> Option<SftFacts> {
+    let estimate = crate::dry_run::estimate_sft(run);
+    Some(SftFacts { prompts: estimate.prompts.most()?, outputs: estimate.outputs.most()? })
 }
 
 fn weights_bytes(folder: &Path) -> u64 {
@@ -372,6 +378,7 @@ fn end(out: &Path, standing: &Standing) -> Outcome<()> {
         return Ok(());
     }
     if standing.failed.is_empty() {
+        table::show(&out.join("study.json"))?;
         let page = omni_report::write(out).or_run()?;
         console::say(format!("report: {}", page.display()));
         return Ok(());

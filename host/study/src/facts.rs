@@ -34,7 +34,7 @@ pub struct TaskFacts {
     pub name: String,
     /// Its weight α in scores.
     pub weight: f64,
-    /// Prompts of all its epochs; none where only the data know.
+    /// Prompts of all its epochs, at most; none where only the data know.
     pub prompts: Option<u64>,
 }
 
@@ -54,7 +54,9 @@ pub struct Measured {
 /// What rejection sampling costs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SftFacts {
-    /// Outputs that are sampled.
+    /// Prompts that outputs are sampled for, at most.
+    pub prompts: u64,
+    /// Outputs that are sampled, at most.
     pub outputs: u64,
 }
 

@@ -337,6 +337,7 @@ impl Builder<'_> {
                 after: Vec::new(),
                 evidence: false,
                 cost: Cost {
+                    prompts: self.facts.sft.map(|sft| sft.prompts),
                     generated: self.facts.sft.map(|sft| sft.outputs),
                     disk: self.facts.checkpoint_bytes,
                     ..Cost::default()

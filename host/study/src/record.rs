@@ -1,11 +1,11 @@
 //! `study.json`: what a study knows so far.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use omni_curriculum::{Confidence, Prediction, all_orders};
 use omni_record::{
-    Gain, Measure, MeasuredOrder, Method, MethodKind, MethodRun, OrderRecord, Progress,
+    Gain, Measure, MeasuredOrder, Method, MethodKind, MethodRun, OrderRecord, Progress, RunFolder,
     STUDY_VERSION, Study, TaskMeasure,
 };
 
@@ -22,6 +22,7 @@ use crate::tested::{Test, Tested};
 
 /// What a record is made of.
 pub(crate) struct Sources<'a> {
+    pub(crate) root: &'a Path,
     pub(crate) name: &'a str,
     pub(crate) study: &'a StudyConfig,
     pub(crate) facts: &'a Facts,
@@ -111,9 +112,9 @@ fn method_run(sources: &Sources<'_>, run: &RowRun, test: &Test) -> MethodRun {
         seed: run.seed,
         test: test.tasks.clone(),
         validation: validation.map(|it| it.tasks.clone()).unwrap_or_default(),
-        steps: costs.iter().filter_map(|cost| cost.steps).sum(),
+        steps: run.made_by.iter().map(|id| steps_of(&sources.root.join(id))).sum(),
         prompts: costs.iter().filter_map(|cost| cost.prompts).sum(),
-        seconds: run.made_by.iter().filter_map(|id| done.get(id)).map(|it| it.seconds).sum(),
+        seconds: run.made_by.iter().filter_map(|id| done.get(id)).map(alone).sum(),
         gain: test
             .gained
             .as_ref()
@@ -121,6 +122,19 @@ fn method_run(sources: &Sources<'_>, run: &RowRun, test: &Test) -> MethodRun {
         runs: run.made_by.iter().map(PathBuf::from).collect(),
         outputs: Some(PathBuf::from(&run.test)),
     }
+}
+
+/// Optimizer steps that a run took.
+fn steps_of(run: &Path) -> u64 {
+    RunFolder::new(run).checkpoint_steps().ok().and_then(|steps| steps.last().copied()).unwrap_or(0)
+}
+
+/// Seconds that a step would have taken with nothing beside it: what its processors worked, shared
+/// out among its threads.
+fn alone(record: &Finished) -> f64 {
+    record
+        .processor_seconds
+        .map_or(record.seconds, |seconds| seconds / record.threads.max(1) as f64)
 }
 
 /// Whole orders that were trained and tested, with their gains.

@@ -131,6 +131,7 @@ impl Growing for Session {
         self.tested.refresh(&self.root, &self.study, &self.facts, standing)?;
         let evidence = self.evidence.as_ref();
         let study = record::build(&record::Sources {
+            root: &self.root,
             name: &self.name,
             study: &self.study,
             facts: &self.facts,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use omni_study::{Graph, Rates, Session, Standing, Step, graph, placeholder, survey};
+use omni_study::{Graph, Rates, Session, Standing, Step, StepKind, graph, placeholder, survey};
 use serde_json::json;
 
 use super::{Read, duration, fault};
@@ -101,13 +101,13 @@ impl View<'_> {
             .iter()
             .map(|step| {
                 let cost = &step.cost;
-                let trains = step.kind == omni_study::StepKind::Train;
+                let trains = step.kind == StepKind::Train;
                 let of_training = |n| if trains { count(n) } else { String::new() };
                 let done = self.standing.done.get(&step.id).map(|it| it.seconds);
                 let seconds = done.or_else(|| self.rates.seconds(step));
                 vec![
                     step.id.clone(),
-                    if step.evidence { "the evidence".into() } else { step.after.join(", ") },
+                    waits(step),
                     of_training(cost.steps),
                     of_training(cost.prompts),
                     cost.generated.map_or_else(|| of_training(None), |n| count(Some(n))),
@@ -127,18 +127,19 @@ impl View<'_> {
     fn totals(&self) -> String {
         let steps = &self.whole.steps;
         let sum = |of: &dyn Fn(&Step) -> u64| steps.iter().map(of).sum::<u64>();
-        let phases = steps.iter().filter(|it| it.kind == omni_study::StepKind::Train).count();
+        let phases = steps.iter().filter(|it| it.kind == StepKind::Train).count();
         let done = self.standing.done.len();
         let mut text = format!(
-            "{} steps, {done} of them done: {phases} training runs with {} optimizer steps and {} \
-             outputs, evaluations of {} outputs; about {} on disk",
+            "{} steps, {done} of them done: {phases} training runs with {} optimizer steps; {} outputs \
+             to generate and score for training and {} for evaluations, at most; about {} on disk",
             steps.len(),
             grouped(sum(&|it| it.cost.steps.unwrap_or(0))),
             grouped(sum(&|it| it.cost.generated.unwrap_or(0))),
             grouped(sum(&|it| it.cost.evaluated)),
             bytes(sum(&|it| it.cost.disk)),
         );
-        if steps.iter().any(|it| it.cost.generated.is_none() && it.cost.evaluated == 0) {
+        let trains = |it: &&Step| matches!(it.kind, StepKind::Train | StepKind::Sft);
+        if steps.iter().filter(trains).any(|it| it.cost.generated.is_none()) {
             text.push_str("; what only the data know is not counted");
         }
         if self.whole.steps.len() > self.known.len() {
@@ -156,10 +157,32 @@ impl View<'_> {
             }
             Some(_) => {}
             None => text.push_str(
-                "\nno step of each kind is finished yet, so nothing is said about the time",
+                "\nthe time is judged by finished steps: a training run and an evaluation at least",
             ),
         }
         text
+    }
+}
+
+/// What a step waits for, said as briefly as its own name allows.
+fn waits(step: &Step) -> String {
+    if step.evidence {
+        return "the evidence".into();
+    }
+    let split = |id: &str| -> (String, String) {
+        id.rsplit_once('/').map_or_else(Default::default, |(a, b)| (a.into(), b.into()))
+    };
+    match step.after.as_slice() {
+        [] => String::new(),
+        [one] => {
+            let ((own, _), (folder, name)) = (split(&step.id), split(one));
+            if own == folder {
+                return name;
+            }
+            // Beside it: the name of the folder says it.
+            split(&folder).1
+        }
+        several => format!("{} runs", several.len()),
     }
 }
 

@@ -191,8 +191,7 @@ fn rows_of_a_run_that_are_broken() {
 #[test]
 fn commands_that_are_not_there_yet() {
     for words in [
-        &["study", "x.toml", "--dry-run"][..],
-        &["bench", "policy"],
+        &["bench", "policy"][..],
         &["dev", "pack"],
         &["pack", "push", "x"],
         &["plugin", "new", "x", "--kind", "reward"],

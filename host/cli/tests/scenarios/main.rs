@@ -11,9 +11,11 @@ mod common;
 mod data;
 mod eval;
 mod judges;
+mod paper;
 mod score;
 mod serve;
 mod sft;
+mod study;
 mod train;
 mod writing;
 
