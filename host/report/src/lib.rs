@@ -29,7 +29,7 @@ pub enum ReportError {
     #[error(transparent)]
     Records(#[from] RecordError),
     /// There are none.
-    #[error("{}: no events: is this a run folder?", .0.display())]
+    #[error("{}: neither a study's study.json nor a run's events.jsonl: is this the folder of a run or a study?", .0.display())]
     NoRun(PathBuf),
     /// A study's record could not be read.
     #[error("{}: {problem}", path.display())]

@@ -321,9 +321,15 @@ fn class(column: &Column) -> &'static str {
     if column.form == Form::Text { " class=\"text\"" } else { "" }
 }
 
-/// A number that reads back as itself; nothing where it is not finite.
+/// A number that reads back as itself, as JSON has it; nothing where it is not finite.
 fn number(value: f64) -> String {
-    if value.is_finite() { value.to_string() } else { String::new() }
+    if !value.is_finite() {
+        String::new()
+    } else if value.fract() == 0.0 && value.abs() < 1e15 {
+        format!("{value:.0}")
+    } else {
+        Json::from(value).to_string()
+    }
 }
 
 fn quoted(text: &str) -> String {
@@ -382,6 +388,15 @@ mod tests {
         let html = table.html();
         assert!(html.contains("The other 1 of 2 rows are in tables/accuracy.csv"), "{html}");
         assert!(table.csv().contains("\nc,"));
+    }
+
+    #[test]
+    fn numbers_in_files_read_back_as_themselves() {
+        for value in [0.1, -4.4994390158148434e-18, 1e300, 7.0, -0.0, 12345.678] {
+            let text = number(value);
+            assert!(text.len() < 26 && text.parse::<f64>().unwrap() == value, "{text}");
+        }
+        assert_eq!((number(7.0).as_str(), number(f64::INFINITY).as_str()), ("7", ""));
     }
 
     #[test]

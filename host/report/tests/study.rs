@@ -41,7 +41,8 @@ impl Report {
         })
     }
 
-    fn row(&self, table: &str, key: &str, value: &str) -> &Json {
+    fn row(&self, table: &str, key: &str, value: impl Into<Json>) -> &Json {
+        let value = value.into();
         let rows = self.json["tables"][table]["rows"].as_array().unwrap();
         rows.iter().find(|row| row[key] == value).unwrap()
     }
@@ -180,10 +181,14 @@ fn findings_claim_what_intervals_allow() {
     let mut study = common::study(&FOUR, &[0, 1, 2]);
     let report = Report::of(&study);
     assert!(report.finding("Spearman").contains("0.71 (95 % interval 0.38 to 0.88)"));
-    assert!(report.finding("Spearman").contains("better than chance"));
+    assert!(report.finding("Spearman").contains("p = 0.004"));
+    assert!(report.finding("Spearman").ends_with("predictions rank these orders."));
     assert!(report.finding("Noise ceiling").contains("seed 0 and seed 1"));
     assert!(report.finding("the order predicted worst").contains("clear of the errors"));
     assert!(report.finding("is best in 40.0 %").contains("2 of the 23 others"));
+    study.ranking.as_mut().unwrap().spearman.p_value = Some(0.125);
+    let chance = Report::of(&study);
+    assert!(chance.finding("Spearman").contains("may well be chance (p = 0.125"));
     let ranking = study.ranking.as_mut().unwrap();
     ranking.spearman = Correlation { value: 0.3, low: -0.12, high: 0.63, p_value: Some(0.16) };
     ranking.ceiling.as_mut().unwrap().spearman = Correlation { low: -0.2, ..ranking.spearman };
@@ -198,6 +203,22 @@ fn findings_claim_what_intervals_allow() {
     assert!(report.finding("Spearman").contains("is not shown"));
     assert!(report.finding("Noise ceiling").contains("no prediction could be shown to be right"));
     assert!(report.finding("The chosen order").contains("cannot be told from “joint”"));
+}
+
+#[test]
+fn orders_are_ranked_over_the_seeds_that_all_of_them_have() {
+    let mut study = common::study(&["math", "code", "qa"], &[0, 1]);
+    for order in &mut study.orders[1..] {
+        order.measured.truncate(1);
+    }
+    // The second seed lifts what has it.
+    study.orders[0].measured[0].score = 0.1;
+    study.orders[0].measured[1].score = 0.9;
+    let report = Report::of(&study);
+    let row = report.row("orders", "predicted_rank", 1);
+    assert_eq!((&row["measured"], &row["seeds"]), (&Json::from(0.1), &Json::from(1)));
+    assert!(report.page.contains("Measured gains are of seed 0, which all of them have"));
+    assert!(report.finding("orders trained").contains("compared over seed 0, which all"));
 }
 
 #[test]

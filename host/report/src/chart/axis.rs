@@ -60,8 +60,9 @@ fn widen((low, high): (f64, f64)) -> (f64, f64) {
     } else if high > low {
         (low, high)
     } else {
-        let pad = if low == 0.0 { 1.0 } else { low.abs() * 0.1 };
-        (low - pad, high + pad)
+        // Nothing but zeros lies on the floor of its chart.
+        let pad = low.abs() * 0.1;
+        if low == 0.0 { (0.0, 1.0) } else { (low - pad, high + pad) }
     }
 }
 

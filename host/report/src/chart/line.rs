@@ -135,25 +135,28 @@ impl Chart {
     fn draw(&self) -> String {
         let points = || self.series.iter().flat_map(|series| &series.points).filter(|p| finite(p));
         let top = if self.phases.len() > 1 { TOP + 14.0 } else { TOP };
-        let ends = self.phases.iter().flat_map(|phase| [phase.from, phase.to]);
-        let x = Axis::tight(range(points().map(|p| p.0).chain(ends)), (LEFT, WIDTH - RIGHT));
         let y = Axis::round(
             range(points().map(|p| p.1).chain(self.include.iter().copied())),
             (HEIGHT - BOTTOM, top),
         );
+        // Values as small as rounding errors have long labels.
+        let letters = y.labels().iter().map(|(_, label)| label.chars().count()).max().unwrap_or(0);
+        let left = (26.0 + 7.0 * letters as f64).max(LEFT);
+        let ends = self.phases.iter().flat_map(|phase| [phase.from, phase.to]);
+        let x = Axis::tight(range(points().map(|p| p.0).chain(ends)), (left, WIDTH - RIGHT));
         let mut canvas = Canvas::new(WIDTH, HEIGHT);
         for (at, label) in y.labels() {
-            canvas.line("grid", (LEFT, at), (WIDTH - RIGHT, at));
-            canvas.text("tick", Anchor::End, (LEFT - 6.0, at + 4.0), &label);
+            canvas.line("grid", (left, at), (WIDTH - RIGHT, at));
+            canvas.text("tick", Anchor::End, (left - 6.0, at + 4.0), &label);
         }
         for (at, label) in x.labels() {
             canvas.text("tick", Anchor::Middle, (at, HEIGHT - BOTTOM + 16.0), &label);
         }
-        let middle = ((LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 6.0);
+        let middle = ((left + WIDTH - RIGHT) / 2.0, HEIGHT - 6.0);
         canvas.text("axis", Anchor::Middle, middle, &self.x);
         let beside = (12.0, (top + HEIGHT - BOTTOM) / 2.0);
         canvas.turned("axis", Anchor::Middle, beside, 90.0, &self.y);
-        self.draw_phases(&mut canvas, &x);
+        self.draw_phases(&mut canvas, &x, left);
         for (index, series) in self.series.iter().enumerate() {
             let smooth = self.smooth > 1 && !series.marks;
             let place = |p: &(f64, f64)| (x.at(p.0), y.at(p.1));
@@ -173,12 +176,12 @@ impl Chart {
         canvas.finish(&self.title)
     }
 
-    fn draw_phases(&self, canvas: &mut Canvas, x: &Axis) {
+    fn draw_phases(&self, canvas: &mut Canvas, x: &Axis, left: f64) {
         if self.phases.len() < 2 {
             return;
         }
         for (index, phase) in self.phases.iter().enumerate() {
-            let (from, to) = (x.at(phase.from).max(LEFT), x.at(phase.to).min(WIDTH - RIGHT));
+            let (from, to) = (x.at(phase.from).max(left), x.at(phase.to).min(WIDTH - RIGHT));
             if index > 0 {
                 canvas.line("guide", (from, TOP - 6.0), (from, HEIGHT - BOTTOM));
             }

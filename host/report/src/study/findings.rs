@@ -152,7 +152,11 @@ fn chosen(numbers: &Numbers<'_>, letters: &Letters) -> Vec<String> {
     if let Some(worst) = numbers.study.orders.iter().find(|o| rule(o, "worst") && o.order != order)
     {
         let text = format!("the order predicted worst, {}", letters.brief(&worst.order));
-        compare(&text, &numbers.order_gain(worst));
+        let runs = match numbers.method_of(&worst.order).map(|m| numbers.gain(m)) {
+            Some(runs) if !runs.is_empty() => runs,
+            _ => numbers.order_gain(worst),
+        };
+        compare(&text, &runs);
     }
     said
 }
@@ -195,13 +199,33 @@ fn ranking(numbers: &Numbers<'_>) -> Vec<String> {
         )
     };
     let spearman = &ranking.spearman;
-    let meaning = if spearman.low > 0.0 {
-        "The interval is above zero: predictions rank these orders better than chance."
-    } else if spearman.high < 0.0 {
-        "The interval is below zero: predictions rank these orders the wrong way round."
-    } else {
-        "The interval holds zero (or is not known): that predictions rank these orders at all is not \
-         shown."
+    let by_chance = spearman.p_value.map(|p| {
+        format!(
+            "p = {} by exchanging the tasks' names in the predictions",
+            Form::Plain(3).number(p)
+        )
+    });
+    let likely = spearman.p_value.is_none_or(|p| p > 0.05);
+    let away = spearman.low > 0.0 || spearman.high < 0.0;
+    let meaning = match (away, likely, by_chance) {
+        (true, false, Some(p)) if spearman.low > 0.0 => format!(
+            "The noise of evaluations does not explain it (the interval is above zero), and it is \
+             not likely by chance ({p}): predictions rank these orders."
+        ),
+        (true, false, Some(p)) => format!(
+            "The interval is below zero and it is not likely by chance ({p}): predictions rank these \
+             orders the wrong way round."
+        ),
+        (true, _, Some(p)) => format!(
+            "The interval, which knows only the noise of evaluations, leaves zero out; but it may \
+             well be chance ({p}): that predictions rank these orders is not shown."
+        ),
+        (true, _, None) => "The interval, which knows only the noise of evaluations, leaves zero \
+                            out; how likely that is by chance is not known."
+            .to_owned(),
+        (false, _, _) => "The interval holds zero (or is not known): that predictions rank these \
+                          orders at all is not shown."
+            .to_owned(),
     };
     let mut said = vec![format!(
         "Over {} orders that were trained, predicted and measured mean log gains have a Spearman \
@@ -256,9 +280,10 @@ fn spread(numbers: &Numbers<'_>, letters: &Letters) -> Option<String> {
     errors.sort_by(f64::total_cmp);
     let error = errors.get(errors.len() / 2);
     Some(format!(
-        "Of {} orders trained, {} is measured best ({}) and {} worst ({}){}. The ends of so many \
+        "Of {} orders trained (compared over {}), {} is measured best ({}) and {} worst ({}){}. The ends of so many \
          noisy numbers lie further apart than the orders do.",
         gains.len(),
+        numbers.ranked_seeds(),
         letters.brief(&high.0.order),
         signed(high.1),
         letters.brief(&low.0.order),

@@ -5,7 +5,9 @@
 //! out. The interval is the wider one of two: from the spread over seeds (Student's t), and from
 //! the errors over items, which no number of seeds on the same items makes smaller.
 
-use omni_record::{Estimate, Method, MethodKind, MethodRun, OrderRecord, Study, TaskMeasure};
+use omni_record::{
+    Estimate, MeasuredOrder, Method, MethodKind, MethodRun, OrderRecord, Study, TaskMeasure,
+};
 
 /// A value with one seed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -114,11 +116,20 @@ fn student(freedom: usize) -> f64 {
 pub(super) struct Numbers<'a> {
     pub(super) study: &'a Study,
     pub(super) base: Option<&'a Method>,
+    /// Seeds that every trained order has: orders are ranked over these alone, since a seed may lift
+    /// all orders that have it.
+    pub(super) ranked: Vec<u64>,
 }
 
 impl<'a> Numbers<'a> {
     pub(super) fn of(study: &'a Study) -> Self {
-        Self { study, base: study.methods.iter().find(|m| m.kind == MethodKind::Base) }
+        let trained = || study.orders.iter().filter(|order| !order.measured.is_empty());
+        let everywhere = |seed: &u64| trained().all(|o| o.measured.iter().any(|m| m.seed == *seed));
+        let mut ranked: Vec<u64> =
+            trained().flat_map(|o| &o.measured).map(|m| m.seed).filter(everywhere).collect();
+        ranked.sort_unstable();
+        ranked.dedup();
+        Self { study, base: study.methods.iter().find(|m| m.kind == MethodKind::Base), ranked }
     }
 
     /// A method's accuracies on the test split.
@@ -201,26 +212,26 @@ impl<'a> Numbers<'a> {
         self.study.methods.iter().find(|m| m.kind == kind)
     }
 
+    /// What an order came to with the seeds that orders are ranked over; with all of its own, where
+    /// orders have no seed in common.
+    fn measured(&self, order: &'a OrderRecord) -> impl Iterator<Item = &'a MeasuredOrder> {
+        let of = |m: &&MeasuredOrder| self.ranked.is_empty() || self.ranked.contains(&m.seed);
+        order.measured.iter().filter(of)
+    }
+
     /// Measured mean log gains of an order.
-    pub(super) fn order_gain(&self, order: &OrderRecord) -> Vec<Run> {
-        order
-            .measured
-            .iter()
-            .map(|m| Run {
-                seed: m.seed,
-                value: m.score,
-                error: Some(m.standard_error),
-                fixed: false,
-            })
-            .collect()
+    pub(super) fn order_gain(&self, order: &'a OrderRecord) -> Vec<Run> {
+        let run = |m: &MeasuredOrder| {
+            let error = Some(m.standard_error);
+            Run { seed: m.seed, value: m.score, error, fixed: false }
+        };
+        self.measured(order).map(run).collect()
     }
 
     /// Measured accuracies of an order; errors over items come from its method.
-    pub(super) fn order_accuracy(&self, order: &OrderRecord, task: &str) -> Vec<Run> {
+    pub(super) fn order_accuracy(&self, order: &'a OrderRecord, task: &str) -> Vec<Run> {
         let method = self.method_of(&order.order);
-        order
-            .measured
-            .iter()
+        self.measured(order)
             .filter_map(|m| {
                 let run = method.and_then(|method| method.runs.iter().find(|r| r.seed == m.seed));
                 let error = run.and_then(|r| r.test.get(task)).map(|t| t.accuracy.standard_error);
@@ -228,6 +239,16 @@ impl<'a> Numbers<'a> {
                 Some(Run { seed: m.seed, value, error, fixed: false })
             })
             .collect()
+    }
+
+    /// The seeds that orders are ranked over, in words.
+    pub(super) fn ranked_seeds(&self) -> String {
+        let seeds: Vec<String> = self.ranked.iter().map(u64::to_string).collect();
+        match seeds.len() {
+            0 => "whatever seeds each was trained with".to_owned(),
+            1 => format!("seed {}, which all of them have", seeds[0]),
+            _ => format!("seeds {}, which all of them have", super::names::list(&seeds)),
+        }
     }
 
     /// Orders that were trained, as they stand in the record: best predicted first.

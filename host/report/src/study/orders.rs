@@ -110,11 +110,14 @@ pub(super) fn table(numbers: &Numbers<'_>, letters: &Letters) -> Table {
                     split of models trained in that order. ± is one standard error: predicted by \
                     the bootstrap over items, measured "
         .to_owned();
-    note.push_str(if numbers.trained().any(|o| o.measured.len() > 1) {
-        "over seeds where there are two (else over items). "
+    note.push_str(if numbers.ranked.len() == 1 {
+        "over items. "
     } else {
-        "over items (one seed). "
+        "over seeds where there are two (else over items). "
     });
+    if trained {
+        note.push_str(&format!("Measured gains are of {}. ", numbers.ranked_seeds()));
+    }
     if probable {
         note.push_str(
             "The chance of being best is the share of bootstrap samples of the evidence in which \
@@ -309,11 +312,12 @@ pub(super) fn correlations(ranking: &Ranking) -> Table {
             ]
         })
         .collect();
-    let mut note =
-        "Rank correlation of predicted and measured mean log gains over the orders that \
-                    were trained: 1 is the same ranking, 0 none, −1 the reverse; with its 95 % \
-                    interval, and p for no association by permutation. "
-            .to_owned();
+    let mut note = "Rank correlation of predicted and measured mean log gains over the orders that \
+                    were trained: 1 is the same ranking, 0 none, −1 the reverse. 95 % intervals are \
+                    of the noise of evaluations (items drawn again), not of training's. p: of all \
+                    ways to exchange the tasks' names in the predictions, the share that correlates \
+                    as far from zero. "
+        .to_owned();
     note.push_str(match ranking.ceiling {
         Some(_) => {
             "The noise ceiling is the correlation of measured gains between two seeds: where it is \
@@ -362,7 +366,10 @@ pub(super) fn correlation_chart(ranking: &Ranking) -> Bars {
         .collect();
     Bars {
         title: "How well predictions rank orders".into(),
-        caption: "Rank correlations with their 95 % intervals; ceiling: between two seeds.".into(),
+        caption:
+            "Rank correlations; whiskers are 95 % intervals of the noise of evaluations. Ceiling: \
+                  between two seeds."
+                .into(),
         x: "rank correlation".into(),
         bars,
         points: true,
