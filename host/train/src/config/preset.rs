@@ -115,5 +115,5 @@ keep = 4
 prompts = 600
 batch = 32
 epochs = 2.0
-lr = 1e-4
+lr = 3e-4
 "#;
