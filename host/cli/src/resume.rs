@@ -39,10 +39,9 @@ pub(crate) fn same_run(config: &RunConfig, file: &Path) -> Outcome<()> {
             old.clone_from(new);
         }
     }
-    config.may_raise(old.schedule.max_steps).or_input_at(file.display())?;
-    old.schedule.max_steps = config.schedule.max_steps;
+    let limit = std::mem::replace(&mut old.schedule.max_steps, config.schedule.max_steps);
     if old == *config {
-        return Ok(());
+        return config.may_raise(limit).map(drop).or_input_at(file.display());
     }
     let table = |config: &RunConfig| Table::try_from(config).or_input();
     let differences = differences(&table(&old)?, &table(config)?);

@@ -132,13 +132,19 @@ impl<'a> Run<'a> {
         parts.progress.report(Report::Begin { done: state.step, steps: total });
         let mut run =
             Self { parts, reference, rules, orders, longest, total, state, records, saved };
-        if run.saved.as_ref().is_some_and(|saved| saved.limit != run.state.limit)
-            && run.state.decided.as_ref().is_some_and(|batches| !batches.is_empty())
-        {
-            // The old limit may have cut the next phase short.
-            run.decide(false)?;
-        }
+        run.lengthen()?;
         Ok(run)
+    }
+
+    /// Gives the next phase the batches that it would have had if a limit that was raised since had
+    /// not cut it short.
+    fn lengthen(&mut self) -> Result<(), TrainError> {
+        let old = self.saved.as_ref().and_then(|saved| saved.limit);
+        let batches = self.state.decided.as_ref().map_or(0, Vec::len) as u64;
+        if batches > 0 && old != self.state.limit && old == Some(self.state.step + batches) {
+            self.decide(false)?;
+        }
+        Ok(())
     }
 
     fn boundary(&mut self) -> Result<Boundary, TrainError> {

@@ -89,8 +89,13 @@ impl Unfinished {
     pub(crate) fn read(checkpoint: &Path) -> Result<Self, TrainError> {
         let path = checkpoint.join(FILE);
         let bytes = std::fs::read(&path).map_err(TrainError::io("read", &path))?;
-        serde_json::from_slice(&bytes)
-            .map_err(|e| TrainError::Checkpoint { path, message: e.to_string() })
+        serde_json::from_slice(&bytes).map_err(|e| TrainError::Checkpoint {
+            path,
+            message: format!(
+                "{e}; with this checkpoint's folder out of the way, the run goes on from the one \
+                 before it"
+            ),
+        })
     }
 
     /// Puts the state back to where the phase began, but for the steps that were taken.

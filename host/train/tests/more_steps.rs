@@ -1,5 +1,4 @@
 //! A run that is resumed may take more steps than it was to, as if that had been so from the start.
-#![expect(clippy::unwrap_used, reason = "helpers of tests may stop at the first surprise too")]
 
 mod common;
 

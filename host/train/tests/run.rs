@@ -339,19 +339,28 @@ fn the_rest_of_a_phase_is_part_of_its_checkpoint() {
     let world = World::new();
     let config = config(&["schedule.max_steps=6", "rollout.batches_per_phase=3"]);
     let whole = run(&world, &config);
-    for damage in [(|file: &Path| fs::remove_file(file).unwrap()) as fn(&Path), |file| {
-        fs::write(file, "{").unwrap()
-    }] {
+    let stopped = || {
         let dir = tempfile::tempdir().unwrap();
         Session { stop_at: 5, ..Session::new(&world) }.run(&config, dir.path()).unwrap();
-        damage(&dir.path().join("checkpoints/step-5/phase.json"));
-        let mut session = Session { resume: true, ..Session::new(&world) };
-        match session.run(&config, dir.path()) {
-            // Passed over for the one before it.
-            Ok(_) => assert!(checkpoint(dir.path(), 6) == checkpoint(whole.path(), 6)),
-            Err(error) => assert!(error.to_string().contains("phase.json"), "{error}"),
-        }
-    }
+        let file = dir.path().join("checkpoints/step-5/phase.json");
+        (dir, file)
+    };
+    let resume = |dir: &Path| {
+        Session { resume: true, ..Session::new(&world) }.run(&config, dir).map(|s| s.steps)
+    };
+    // A checkpoint without it is not complete, and is passed over.
+    let (dir, file) = stopped();
+    fs::remove_file(file).unwrap();
+    assert_eq!(resume(dir.path()).unwrap(), 6);
+    assert!(checkpoint(dir.path(), 6) == checkpoint(whole.path(), 6));
+    // One in which it is damaged says so, and what to do.
+    let (dir, file) = stopped();
+    fs::write(&file, "{").unwrap();
+    let error = resume(dir.path()).unwrap_err();
+    assert!(error.is_input() && error.to_string().contains("phase.json"), "{error}");
+    fs::remove_dir_all(file.parent().unwrap()).unwrap();
+    assert_eq!(resume(dir.path()).unwrap(), 6);
+    assert!(checkpoint(dir.path(), 6) == checkpoint(whole.path(), 6));
 }
 
 #[test]

@@ -119,12 +119,15 @@ impl RunConfig {
             return Ok(false);
         }
         if limit == 0 || (new != 0 && new < limit) {
-            let was = if limit == 0 { "without a limit".into() } else { format!("{limit}") };
+            let was = if limit == 0 { "0, no limit".into() } else { format!("{limit}") };
             return Err(ConfigError::new(
                 key,
                 format!("a run that is resumed may take more steps than it was to, not fewer; it was {was}"),
             )
-            .help("an earlier checkpoint is the policy after fewer steps"));
+            .help(format!(
+                "resume with schedule.max_steps = {limit}; the policy after fewer steps is \
+                 an earlier checkpoint"
+            )));
         }
         if self.optimizer.schedule != LrSchedule::Constant {
             return Err(ConfigError::new(
