@@ -135,18 +135,18 @@ fn shown(value: &Value) -> String {
 
 /// What to do instead, where there is something.
 fn advice(differences: &[Difference]) -> String {
-    let more = |it: &&Difference| {
-        it.key == "schedule.epochs" || it.key == "schedule.tasks" || it.key.ends_with(".items")
+    let planned = |it: &&Difference| {
+        let items = it.key.starts_with("task.") && it.key.ends_with(".items");
+        items || it.key == "schedule.epochs" || it.key == "schedule.tasks"
     };
-    match differences.iter().filter(|it| it.key != "eval.items").find(more) {
-        None => String::new(),
-        Some(it) => format!(
+    differences.iter().find(planned).map_or_else(String::new, |it| {
+        format!(
             " (the scheduler planned by `{}` when the run began, and the order of prompts depends \
              on their number; to train on with another, let a new run begin at this one's last \
              checkpoint with `policy.continue_from`)",
             it.key
-        ),
-    }
+        )
+    })
 }
 
 #[cfg(test)]
@@ -168,7 +168,13 @@ mod tests {
              [\"math\"]; `task.a/math.weight` was 1.0, now it is 0.5"
         );
         assert!(advice(&found).contains("continue_from"));
-        assert!(advice(&compared("a = 1", "a = 2")).is_empty());
+        for other in ["[eval]\nitems = 1", "[eval.final]\nitems = 1"] {
+            assert!(advice(&compared("", other)).is_empty());
+        }
+        assert!(
+            !advice(&compared("[[task]]\nuse = \"qa\"", "[[task]]\nuse = \"qa\"\nitems = 1"))
+                .is_empty()
+        );
     }
 
     #[test]

@@ -210,7 +210,7 @@ fn tasks_that_are_not_there_or_twice_there_are_errors() {
         ("[\"poetry\"]", "the tasks are math, code"),
         ("[\"code\", \"code\"]", "twice"),
         ("[]", "leave it out"),
-        ("math", "sequence"),
+        ("math", "[\"a\", \"b\"]"),
     ] {
         let error = read(value).unwrap_err().to_string();
         assert!(error.contains("schedule.tasks") && error.contains(expected), "{error}");

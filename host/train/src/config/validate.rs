@@ -160,6 +160,10 @@ impl RunConfig {
     }
 
     fn validate_trained(&self) -> Result<(), ConfigError> {
+        if self.schedule.evidence.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            return Err(ConfigError::new("schedule.evidence", "is empty")
+                .help("name a file of the form that `plan` reads, or leave it out"));
+        }
         let key = "schedule.tasks";
         let Some(trained) = &self.schedule.tasks else { return Ok(()) };
         if trained.is_empty() {
