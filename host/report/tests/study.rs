@@ -257,8 +257,18 @@ fn axes_of_the_matrices_are_named_each_their_way_round() {
     assert!(transfer.contains("evaluated on ↓") && transfer.contains("trained on →"));
     let entropy = heat("Change of token entropy (");
     assert!(entropy.contains("trained on ↓") && entropy.contains("evaluated on →"));
-    // One entry of each lies where its axes say.
+    // One entry of each lies where its axes say: in the first row's second cell.
     let study = common::study(&["math", "code"], &[0]);
+    let evidence = &study.evidence[0];
+    let shown = |value: f64| format!(">{:+.1}<", 100.0 * value).replace('-', "−");
+    let first = |heat: &str, value: f64, other: f64| {
+        let at = |value: f64| heat.find(&shown(value)).unwrap();
+        assert!(at(value) < at(other), "{heat}");
+    };
+    let transfer_matrix = &evidence.backward_transfer;
+    first(transfer, transfer_matrix[0][1], transfer_matrix[1][0]);
+    let entropy_matrix = evidence.entropy_change.as_ref().unwrap();
+    first(entropy, entropy_matrix[0][1], entropy_matrix[1][0]);
     let row =
         report.csv("matrices").into_iter().find(|r| r[1] == "code" && r[2] == "math").unwrap();
     assert_eq!(row[3].parse::<f64>().unwrap(), study.evidence[0].backward_transfer[0][1]);

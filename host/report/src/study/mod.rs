@@ -144,7 +144,9 @@ impl Body {
         }
         self.html.push_str("<ul>");
         for sentence in findings {
-            let _ = write!(self.html, "<li>{}</li>", escape(sentence));
+            // A number stays with its unit and its error.
+            let sentence = sentence.replace(" %", "\u{a0}%").replace(" ± ", "\u{a0}±\u{a0}");
+            let _ = write!(self.html, "<li>{}</li>", escape(&sentence));
         }
         self.html.push_str("</ul>");
     }
