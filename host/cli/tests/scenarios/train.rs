@@ -403,3 +403,22 @@ fn the_curriculum_follows_the_evidence() {
         .fails(2, &["schedule.evidence"]);
     assert!(!out.join("events.jsonl").exists());
 }
+
+#[test]
+fn a_scheduler_that_observes_gradients_has_them_by_task() {
+    let place = tempfile::tempdir().unwrap();
+    let file = run_file(place.path(), 2);
+    for (scheduler, observes) in [("adaptive", true), ("joint", false)] {
+        let out = place.path().join(scheduler);
+        let plugin = format!("schedule.plugin={scheduler}");
+        Ran::of(train(&file, &out).args(["--set", &plugin, "--set", "eval.final.items=0"])).ok();
+        for step in events(&out).iter().filter(|event| event["event"] == "step") {
+            let tasks = step["tasks"].as_object().unwrap();
+            let norms: Vec<f64> =
+                tasks.values().filter_map(|task| task["grad_norm"].as_f64()).collect();
+            assert_eq!(norms.len(), if observes { tasks.len() } else { 0 }, "{step}");
+            let whole = step["grad_norm"].as_f64().unwrap();
+            assert!(!observes || norms.iter().sum::<f64>() >= whole - 1e-6, "{step}");
+        }
+    }
+}
