@@ -161,7 +161,8 @@ impl Adaptive {
             measured[*task] = (seen.accuracy.and_then(usable), entropy);
         }
         if measured.iter().any(|(accuracy, _)| accuracy.is_some()) {
-            self.movement.see(&mut self.validations, &measured);
+            let settled = self.turn() > 0;
+            self.movement.see(&mut self.validations, &measured, settled);
         }
     }
 
@@ -195,7 +196,8 @@ impl Adaptive {
         if prompts >= enough && least >= WINDOW / 2.0 || prompts >= 4.0 * enough {
             let measured: Measured = self.window.iter().map(Sums::means).collect();
             self.window.fill(Sums::default());
-            self.movement.see(&mut self.steps, &measured);
+            let settled = self.turn() > 0;
+            self.movement.see(&mut self.steps, &measured, settled);
         }
     }
 
@@ -248,9 +250,7 @@ impl Adaptive {
             if falling { (mean - RAISES).max(0.0) } else { 0.0 }
         };
 
-        // Each task is tried once, in the first half.
-        let done = 1.0 - self.ahead as f64 / self.planned as f64;
-        let tried = self.probing.get((done * 2.0 * self.probing.len() as f64) as usize);
+        let tried = self.turn().checked_sub(1).and_then(|turn| self.probing.get(turn));
 
         let tilt = |task: usize| {
             if rest[task] == 0.0 {
@@ -263,6 +263,13 @@ impl Adaptive {
             tilt.clamp(-MOST_TILT, MOST_TILT).exp() * brake
         };
         (0..size).map(tilt).collect()
+    }
+
+    /// The first half of the run is as many turns as there are tasks to try, and one before, in which
+    /// all tasks move fast and nobody can tell why.
+    fn turn(&self) -> usize {
+        let done = 1.0 - self.ahead as f64 / self.planned as f64;
+        (done * 2.0 * (self.probing.len() + 1) as f64) as usize
     }
 
     /// Rounds shares to prompts; what a task is kept from now it gets in the next batch.

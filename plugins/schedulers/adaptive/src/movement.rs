@@ -58,6 +58,8 @@ pub(crate) struct Sensor {
     /// Changes of levels that were predicted, and the sum of the squares of what was wrong.
     predicted: f64,
     wrong: f64,
+    /// Whether the last measurement was made after the beginning of the run.
+    settled: bool,
 }
 
 impl Sensor {
@@ -69,6 +71,7 @@ impl Sensor {
             entropies: vec![None; tasks],
             predicted: 0.0,
             wrong: 0.0,
+            settled: false,
         }
     }
 
@@ -165,8 +168,9 @@ impl Movement {
         !self.own.is_empty()
     }
 
-    /// Takes in a measurement, and begins the next.
-    pub(crate) fn see(&mut self, sensor: &mut Sensor, measured: &Measured) {
+    /// Takes in a measurement, and begins the next. Nothing is made of changes that began before the
+    /// run had `settled`.
+    pub(crate) fn see(&mut self, sensor: &mut Sensor, measured: &Measured, settled: bool) {
         let size = self.tasks;
         let moved = std::mem::replace(&mut sensor.moved, vec![0.0; size]);
         let learned = std::mem::replace(&mut sensor.learned, vec![0.0; size]);
@@ -176,7 +180,11 @@ impl Movement {
             levels[task] = change(&mut sensor.levels[task], *level);
             entropies[task] = change(&mut sensor.entropies[task], *entropy);
         }
-        if !self.estimates() || levels.iter().chain(&entropies).all(Option::is_none) {
+        let began_settled = std::mem::replace(&mut sensor.settled, settled);
+        if !began_settled
+            || !self.estimates()
+            || levels.iter().chain(&entropies).all(Option::is_none)
+        {
             return;
         }
         let effects = self.effects();
