@@ -126,8 +126,8 @@ fn check(
             let fetch = format!("hf download --repo-type dataset {dataset}");
             let how = match asks {
                 true => format!(
-                    "is fetched from {} when it is wanted (which was not tried now); beforehand: \
-                     {fetch}",
+                    "it is fetched from {} when the command runs, which was not tried now; or \
+                     before: {fetch}",
                     context.hub.endpoint
                 ),
                 false => message,

@@ -216,14 +216,15 @@ fn the_papers_example_is_its_setting() {
     assert_eq!(run.task[3].judge_model.as_deref(), Some("judge"));
     let limits: Vec<Option<u32>> =
         run.task.iter().map(|t| t.data["train"].datasets()[0].limit).collect();
-    assert_eq!(limits, [None, Some(12000), Some(5500), Some(6650)], "the paper's section 4");
+    assert_eq!(limits, [Some(13000), Some(12000), Some(5500), Some(6650)], "the paper's section 4");
+    assert_eq!(run.task[1].data["test"].datasets().len(), 6, "Table 1's benchmarks of math");
 
     let eval = example("eval.toml");
     let of =
         |domain: &str| eval.task.iter().filter(|t| t.domain.as_deref() == Some(domain)).count();
     assert_eq!([of("Math"), of("General QA"), of("Coding"), of("Creative Writing")], [6, 1, 2, 1]);
     assert!(eval.task.iter().all(|t| t.data["test"].datasets()[0].mapping.is_some()));
-    assert_eq!(eval.task[9].data["test"].datasets()[0].references.len(), 2);
+    assert_eq!(eval.task[9].data["test"].datasets()[0].references.len(), 3, "Table 6");
     let mappings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/mappings");
     for data in run.task.iter().chain(&eval.task).flat_map(|t| t.data.values()) {
         for mapping in data.datasets().into_iter().filter_map(|it| it.mapping) {

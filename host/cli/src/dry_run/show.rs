@@ -37,14 +37,53 @@ struct TaskShown {
     name: String,
     uses: String,
     trained: bool,
-    /// Components of its rewards: name and weight.
+    /// Weights of its rewards' components.
+    #[serde(serialize_with = "as_map")]
     components: Vec<(String, f64)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     judge: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     judge_model: Option<String>,
     /// Items of each split.
-    splits: Vec<(String, Count)>,
+    #[serde(serialize_with = "as_map")]
+    splits: Vec<(String, Size)>,
+}
+
+/// The size of a split.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(untagged)]
+enum Size {
+    Items(Count),
+    /// A generator that never runs out.
+    #[serde(serialize_with = "endless")]
+    Endless,
+}
+
+impl From<Count> for Size {
+    fn from(count: Count) -> Self {
+        if count == Count::Exactly(ENDLESS) { Self::Endless } else { Self::Items(count) }
+    }
+}
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Items(count) => count.fmt(f),
+            Self::Endless => f.write_str("without end"),
+        }
+    }
+}
+
+fn endless<S: serde::Serializer>(serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str("endless")
+}
+
+/// Pairs as an object, in their order.
+fn as_map<T: Serialize, S: serde::Serializer>(
+    pairs: &[(String, T)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().map(|(name, value)| (name, value)))
 }
 
 impl Shown {
@@ -71,7 +110,11 @@ impl Shown {
                     seen.pack().judge.as_ref().map(|judge| judge.component.qualified())
                 }),
                 judge_model: look.config.judge_model(entry).map(str::to_owned),
-                splits: seen.splits.iter().map(|(name, it)| (name.clone(), it.size)).collect(),
+                splits: seen
+                    .splits
+                    .iter()
+                    .map(|(name, it)| (name.clone(), Size::from(it.size)))
+                    .collect(),
             })
             .collect();
         Self {
@@ -134,14 +177,8 @@ impl Shown {
                     let model = task.judge_model.as_deref().unwrap_or("no model");
                     format!("{judge} ({model})")
                 });
-                let splits: Vec<String> = task
-                    .splits
-                    .iter()
-                    .map(|(name, count)| match count {
-                        Count::Exactly(ENDLESS) => format!("{name} without end"),
-                        count => format!("{name} {count}"),
-                    })
-                    .collect();
+                let splits: Vec<String> =
+                    task.splits.iter().map(|(name, size)| format!("{name} {size}")).collect();
                 let uses = match (self.command, task.trained) {
                     ("eval", _) | (_, true) => task.uses.clone(),
                     _ => format!("{} (evaluated only)", task.uses),

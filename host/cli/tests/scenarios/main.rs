@@ -12,6 +12,7 @@ mod data;
 mod eval;
 mod judges;
 mod paper;
+mod report;
 mod score;
 mod serve;
 mod sft;
