@@ -54,6 +54,13 @@ pub(crate) fn same_run(config: &RunConfig, file: &Path) -> Outcome<()> {
     )))
 }
 
+/// The settings in which two run files differ, named; none where they do not.
+pub(crate) fn what_differs(old: &RunConfig, new: &RunConfig) -> Outcome<Option<String>> {
+    let table = |config: &RunConfig| Table::try_from(config).or_input();
+    let differences = differences(&table(old)?, &table(new)?);
+    Ok((!differences.is_empty()).then(|| listed(&differences)))
+}
+
 /// A setting that is not what it was.
 #[derive(Debug, PartialEq)]
 struct Difference {

@@ -123,20 +123,15 @@ impl Read {
         }
         let found = std::fs::read_to_string(file).or_input_at(file.display())?;
         let old: RunConfig = toml::from_str(&found).or_input_at(file.display())?;
-        if old == self.run {
+        match crate::resume::what_differs(&old, &self.run)? {
             // The text that steps were made from, also where a newer version would write another.
-            return Ok(found);
+            None => Ok(found),
+            Some(what) => Err(Fault::input(format!(
+                "{}: the study cannot go on with other settings: {what}; bring them back (in the \
+                 run file, or with --set run.KEY=VALUE), or begin another study with --out",
+                file.display()
+            ))),
         }
-        let old = old.to_toml().or_input()?;
-        let changed = old.lines().zip(text.lines()).find(|(old, new)| old != new);
-        let what = changed.map_or("its tables differ".to_owned(), |(old, new)| {
-            format!("it began with `{old}`, now it is `{new}`")
-        });
-        Err(Fault::input(format!(
-            "{}: the study cannot go on with other settings: {what}; bring them back, or begin \
-             another study with --out",
-            file.display()
-        )))
     }
 }
 

@@ -90,7 +90,7 @@ impl Runner for Processes<'_> {
         };
         let processor_seconds = before.zip(children_seconds()).map(|(before, now)| now - before);
         let seconds = began.elapsed().as_secs_f64();
-        let log = Log::of(&folder);
+        let log = Log::of(&folder, &job.step.id);
         let outcome = match status.code() {
             // `train` ends well when it is interrupted.
             Some(0) if log.says_interrupted() => Outcome::Interrupted,
@@ -244,12 +244,13 @@ const MARK: &str = "$ omni-host ";
 
 /// The last attempt's part of a step's log.
 struct Log {
-    path: PathBuf,
+    /// Relative to the study's folder, as records hold paths.
+    name: String,
     text: String,
 }
 
 impl Log {
-    fn of(folder: &Path) -> Self {
+    fn of(folder: &Path, step: &str) -> Self {
         /// More of a log is not looked at.
         const TAIL: u64 = 64 * 1024;
         let path = folder.join("log.txt");
@@ -263,7 +264,7 @@ impl Log {
         };
         let text = read().unwrap_or_default();
         let from = text.rfind(MARK).unwrap_or(0);
-        Self { text: text[from..].to_owned(), path }
+        Self { text: text[from..].to_owned(), name: format!("{step}/log.txt") }
     }
 
     fn says_interrupted(&self) -> bool {
@@ -278,7 +279,7 @@ impl Log {
         let lines: Vec<&str> =
             self.text.lines().skip(1).filter(|line| !line.trim().is_empty()).collect();
         let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
-        let mut message = format!("{how}; its log is {}", self.path.display());
+        let mut message = format!("{how}; its log is {}", self.name);
         for line in last {
             message.push_str("\n  ");
             message.push_str(line);

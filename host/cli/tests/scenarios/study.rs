@@ -133,7 +133,7 @@ fn a_study_leaves_its_steps_its_evidence_and_its_record() {
 
     // Another run file is another study; another merge is another step.
     Ran::of(study(&file, &out).args(["--set", "run.optimizer.lr=2e-3"]))
-        .fails(2, &["run.toml", "lr = 0.001", "lr = 0.002", "--out"]);
+        .fails(2, &["run.toml", "`optimizer.lr` was 0.001, now it is 0.002", "--out"]);
     let denser = ["--set", "merge.density=0.5"];
     Ran::of(study(&file, &out).args(denser)).fails(2, &["--redo seed-0/ties/model", "0.5"]);
     let redone = Ran::of(study(&file, &out).args(denser).args(["--redo", "seed-0/ties"])).ok();
