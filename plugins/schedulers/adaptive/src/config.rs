@@ -28,7 +28,7 @@ impl Default for Config {
         Self {
             strength: 4.0,
             least: 0.25,
-            probe: 1.0,
+            probe: 0.7,
             saturation: 3.0,
             estimate: true,
             max_steps: None,

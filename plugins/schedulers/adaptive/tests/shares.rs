@@ -173,7 +173,7 @@ fn a_task_that_raises_the_others_entropy_comes_late_where_one_lowers_its_own() {
 #[test]
 fn tasks_take_turns_at_first_in_the_order_of_the_seed() {
     let most = |seed: u32| -> String {
-        let setup = Setup { seed, ..setup(&THREE, None, r#"{"strength": 0}"#) };
+        let setup = Setup { seed, ..setup(&THREE, None, r#"{"strength": 0, "probe": 1}"#) };
         let found = batches(&setup, usize::MAX, even);
         // The first half is a turn for nobody and one for each of three tasks.
         let turn = found.len() / 8;
