@@ -197,8 +197,8 @@ pub(super) fn charts(numbers: &Numbers<'_>, letters: &Letters) -> Vec<Bars> {
         let accuracy = |method: &Method| mean(&numbers.accuracy(method, task));
         let base = numbers.base.and_then(&accuracy);
         charts.push(Bars {
-            title: task.clone(),
-            caption: "Accuracy; the dashed line is the base, whiskers one standard error.".into(),
+            title: format!("{task}: accuracy"),
+            caption: "The dashed line is the base, whiskers one standard error.".into(),
             x: "accuracy, %".into(),
             bars: bars(Form::Percent, 100.0, &accuracy),
             line: base.map(|b| 100.0 * b.value),

@@ -200,7 +200,7 @@ pub(super) fn accuracy_charts(numbers: &Numbers<'_>, letters: &Letters) -> Vec<S
             })
         };
         Scatter {
-            title: task.clone(),
+            title: format!("{task}: accuracy, predicted and measured"),
             caption: "One point an order; on the dashed line, prediction and measurement agree."
                 .into(),
             x: "predicted accuracy, % (validation)".into(),

@@ -76,6 +76,10 @@ impl Training {
                     continue;
                 }
             };
+            // What follows a phase that has not begun would stand at the wrong steps.
+            if events.is_empty() {
+                break;
+            }
             let last = events.iter().map(Event::step).max().unwrap_or(0);
             let phase = method.order.as_ref().and_then(|order| order.get(index));
             course.chain(&events, offset, index == 0);

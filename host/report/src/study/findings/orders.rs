@@ -121,8 +121,9 @@ pub(super) fn spread(numbers: &Numbers<'_>, letters: &Letters) -> Option<String>
     errors.sort_by(f64::total_cmp);
     let error = errors.get(errors.len() / 2);
     Some(format!(
-        "Of {} orders trained (compared over {}), {} is measured best ({}) and {} worst ({}){}. The ends of so many \
-         noisy numbers lie further apart than the orders do.",
+        "Of {} orders trained (compared over {}), {} is measured best ({}) and {} \
+         worst ({}){}. The best and \
+         the worst of many noisy numbers lie further apart than the orders themselves do.",
         gains.len(),
         numbers.ranked_seeds(),
         letters.brief(&high.0.order),
