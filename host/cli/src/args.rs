@@ -130,8 +130,8 @@ pub(crate) struct Study {
     /// The study file: which runs are made of one run file.
     #[arg(value_name = "STUDY.toml")]
     pub(crate) file: PathBuf,
-    /// The study's folder; finished steps in it are not run again. Default: runs/NAME, after the
-    /// study file's name.
+    /// The study's folder; finished steps in it are not run again. Default: runs/NAME-study, after
+    /// the study file's name.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Steps at a time, each a process with its share of the threads.

@@ -50,6 +50,11 @@ pub enum StudyError {
         /// The run's folder.
         path: PathBuf,
     },
+    /// A process that an earlier study left behind still works on a step that is to be removed.
+    #[error(
+        "--redo {0}: a process that an earlier call left is still at work on it; wait for it, or end it"
+    )]
+    StepBusy(String),
     /// Another process works on the study.
     #[error("{}: another study is at work in this folder; wait for it, or choose another --out", path.display())]
     Busy {
@@ -67,6 +72,6 @@ impl StudyError {
     /// Whether the user's input is to blame, rather than the run.
     #[must_use]
     pub fn is_input(&self) -> bool {
-        matches!(self, Self::Changed(_) | Self::NoStep(_) | Self::Busy { .. })
+        matches!(self, Self::Changed(_) | Self::NoStep(_) | Self::StepBusy(_) | Self::Busy { .. })
     }
 }

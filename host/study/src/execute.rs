@@ -124,6 +124,9 @@ pub trait Growing {
     fn inputs(&self) -> BTreeMap<String, String>;
 }
 
+/// The file in a step's folder that its command holds a lock of.
+pub(crate) const LOCK: &str = ".busy";
+
 /// How often a step was begun and how long that took, before it was finished.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Attempts {
@@ -145,7 +148,6 @@ pub fn survey(
     redo: &[String],
 ) -> Result<Standing, StudyError> {
     let mut standing = Standing::default();
-    let mut removed = BTreeSet::new();
     let mut used: BTreeSet<&String> = BTreeSet::new();
     loop {
         standing.graph = study.graph(&standing)?;
@@ -156,8 +158,10 @@ pub fn survey(
                 standing.graph.steps.iter().filter(named).map(|it| it.id.clone()).collect();
             if !steps.is_empty() && used.insert(name) {
                 for id in with_dependents(&standing.graph, &steps) {
+                    if is_held(&root.join(&id)) {
+                        return Err(StudyError::StepBusy(id));
+                    }
                     remove(&root.join(&id))?;
-                    removed.insert(id);
                 }
             }
         }
@@ -223,6 +227,12 @@ fn with_dependents(graph: &Graph, steps: &[String]) -> BTreeSet<String> {
         }
     }
     found
+}
+
+/// Whether a process holds a step's lock, which commands that outlive their study do.
+fn is_held(step: &Path) -> bool {
+    let lock = std::fs::File::open(step.join(LOCK));
+    lock.is_ok_and(|lock| matches!(lock.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
 fn remove(folder: &Path) -> Result<(), StudyError> {

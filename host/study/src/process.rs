@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use omni_record::RunFolder;
 
 use crate::StudyError;
-use crate::execute::{Ended, Outcome, Runner};
+use crate::execute::{Ended, LOCK, Outcome, Runner};
 use crate::step::{Place, Step, StepKind, Word};
 
 /// Between two looks at the running commands.
@@ -57,7 +57,7 @@ impl Runner for Processes<'_> {
     type Job = Job;
 
     fn start(&mut self, step: &Step) -> Result<Job, StudyError> {
-        let path = self.root.join(&step.id).join(".busy");
+        let path = self.root.join(&step.id).join(LOCK);
         let lock = OpenOptions::new()
             .create(true)
             .truncate(false)
@@ -187,7 +187,7 @@ impl Processes<'_> {
         for entry in entries {
             let path = entry.map_err(StudyError::io("list", folder))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if [".busy", "log.txt", "attempts.json"].contains(&name.as_str()) {
+            if [LOCK, "log.txt", "attempts.json"].contains(&name.as_str()) {
                 continue;
             }
             let removed = match path.is_dir() && !path.is_symlink() {

@@ -57,7 +57,8 @@ impl Fake {
                             _ => level * 0.9,
                         };
                     }
-                    (0..100).map(|n| if f64::from(n) < 100.0 * level { 1.0 } else { 0.0 }).collect()
+                    let right = (1000.0 * level).round();
+                    (0..1000).map(|n| if f64::from(n) < right { 1.0 } else { 0.0 }).collect()
                 };
                 let values: Vec<(String, Vec<f64>)> = self
                     .facts
@@ -322,4 +323,45 @@ fn every_step_that_begins_is_told_and_ends() {
     assert_eq!(told.len(), standing.done.len());
     assert!(told.values().all(|it| *it == (1, 1)), "{told:?}");
     assert!(session.inputs().contains_key("evidence.json"));
+}
+
+#[test]
+fn a_step_that_a_process_still_works_on_is_not_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (study, facts) = (study(SMALL), facts(&["a", "b"]));
+    go(folder.path(), &study, &mut Fake::new(folder.path(), &facts), 1);
+    let lock = std::fs::File::create(folder.path().join("seed-0/ties/test/.busy")).unwrap();
+    lock.lock().unwrap();
+    let mut session = session(folder.path(), &study, &facts);
+    let redo = ["seed-0/ties/test".to_owned()];
+    let error = survey(folder.path(), &mut session, &redo).unwrap_err();
+    assert!(error.to_string().contains("still at work"), "{error}");
+    assert!(folder.path().join("seed-0/ties/test/eval.json").exists());
+    drop(lock);
+    survey(folder.path(), &mut session, &redo).unwrap();
+    assert!(!folder.path().join("seed-0/ties/test").exists());
+}
+
+#[test]
+fn orders_trained_with_two_seeds_have_a_ceiling() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "seeds = [3, 5]\nmethods = [\"curriculum\"]\norders = { all = true, repeat = 6 }";
+    let (study, facts) = (study(text), facts(&["a", "b", "c"]));
+    let standing = go(folder.path(), &study, &mut Fake::new(folder.path(), &facts), 2);
+    let done = |id: &str| standing.done.contains_key(id);
+    assert!(done("seed-3/orders/c+b+a/test") && done("seed-5/orders/c+b+a/test"));
+    let text = std::fs::read_to_string(folder.path().join("study.json")).unwrap();
+    let record: omni_record::Study = serde_json::from_str(&text).unwrap();
+    let seeds: Vec<Option<u64>> = record.evidence.iter().map(|it| it.seed).collect();
+    assert_eq!(seeds, [None, Some(3), Some(5)]);
+    let ranking = record.ranking.unwrap();
+    assert_eq!((ranking.orders, ranking.of.as_str()), (6, "mean of 2 seeds"));
+    // Of the six ways to name three tasks, the right one is among those that fit as well.
+    let p_value = ranking.spearman.p_value.unwrap();
+    assert!((1.0 / 6.0..0.5).contains(&p_value), "{p_value}");
+    let ceiling = ranking.ceiling.unwrap();
+    assert_eq!((ceiling.seeds, ceiling.orders), ((3, 5), 6));
+    // The fake's seeds do the same.
+    assert!((ceiling.spearman.value - 1.0).abs() < 1e-12);
+    assert!((ceiling.kendall.value - 1.0).abs() < 1e-12);
 }

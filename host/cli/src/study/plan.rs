@@ -73,7 +73,7 @@ impl View<'_> {
         json!({
             "study": read.name,
             "steps": steps,
-            "evidence": self.whole.steps.len() == self.known.len(),
+            "orders_chosen": self.whole.steps.len() == self.known.len(),
             "seconds_left": self.rates.left(self.whole, &self.standing.done, self.jobs),
         })
     }
