@@ -1,4 +1,4 @@
-//! Whole studies with a tiny policy: what they leave, what a kill changes (nothing), what they
+//! Whole studies with the quickstart's policy: what they leave, what a kill changes (nothing), what they
 //! refuse.
 
 use std::collections::BTreeSet;
@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::common::{Ran, omni, policy, weights};
+use crate::common::{Ran, omni, root, weights};
 
-/// A run file of three tasks, and a study file beside it.
+/// A run file of two tasks, and a study file beside it.
 fn files(folder: &Path, study: &str) -> PathBuf {
     let run = format!(
         r#"
@@ -25,7 +25,7 @@ lr = 1e-3
 [rollout]
 prompts_per_batch = 4
 group_size = 4
-max_completion_tokens = 24
+max_completion_tokens = 48
 
 [eval]
 every = 1
@@ -39,6 +39,7 @@ greedy = false
 [sft]
 samples = 4
 prompts = 4
+batch = 8
 
 [[task]]
 name = "math"
@@ -52,7 +53,7 @@ use = "quickstart/world"
 items = 8
 rewards = {{ tags = 0.5 }}
 "#,
-        policy().display()
+        root().join("examples/quickstart/policy").display()
     );
     std::fs::write(folder.join("run.toml"), run).unwrap();
     let file = folder.join("study.toml");
