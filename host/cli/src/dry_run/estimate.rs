@@ -86,12 +86,6 @@ pub(crate) struct Batches {
     pub(crate) exact: bool,
 }
 
-/// What `eval` would do as far as its run file alone says it.
-pub(crate) fn estimate_eval(config: &RunConfig, plan: &EvalPlan) -> EvaluationEstimate {
-    let sizes = |task: usize, split: &str| declared(&config.task[task], split);
-    evaluation(plan, &sizes, Count::Exactly(1))
-}
-
 /// What `sft` would do as far as its run file alone says it.
 pub(crate) fn estimate_sft(config: &RunConfig) -> SftEstimate {
     estimate_sft_with(config, &|task, split| declared(&config.task[task], split))
@@ -285,27 +279,21 @@ pub(crate) fn declared(task: &Task, split: &str) -> Count {
 fn steps(config: &RunConfig, items: &[Count]) -> Count {
     let batch = u64::from(config.rollout.prompts_per_batch).max(1);
     let epochs = config.schedule.epochs;
-    // Pure batches: the last of each task is short.
+    let passes = epochs.ceil() as u64;
+    // In each epoch the last batch is short: with pure batches of every task, with mixed ones of all
+    // together.
     let pure = Count::sum(
-        items.iter().map(|count| count.map(|n| ((n as f64 * epochs) / batch as f64).ceil() as u64)),
+        items.iter().map(|count| count.map(|n| passes.saturating_mul(n.div_ceil(batch)))),
     );
-    // Mixed batches: the last of each epoch is.
-    let mixed = Count::sum(items.iter().copied())
-        .map(|n| (epochs.ceil() as u64).saturating_mul(n.div_ceil(batch)));
-    let lasting = match (pure, mixed) {
-        (Count::Exactly(a), Count::Exactly(b)) if a == b => Count::Exactly(a),
-        (a, b) => match (a.most(), b.most()) {
-            (Some(a), Some(b)) => Count::AtMost(a.max(b)),
-            _ => Count::Unknown,
-        },
+    let mixed = Count::sum(items.iter().copied()).map(|n| passes.saturating_mul(n.div_ceil(batch)));
+    // Which of them there are, and whether epochs run into each other, only the scheduler knows.
+    let lasting = match (pure.most(), mixed.most()) {
+        (Some(pure), Some(mixed)) => Count::Exactly(pure.max(mixed)).at_most(),
+        _ => Count::Unknown,
     };
     match config.schedule.max_steps {
         0 => lasting,
-        // Short batches can only make more steps, so data that last for the limit do so exactly.
-        limit => match (pure, mixed) {
-            (Count::Exactly(a), Count::Exactly(b)) if a.min(b) >= limit => Count::Exactly(limit),
-            _ => lasting.capped(limit),
-        },
+        limit => lasting.capped(limit),
     }
 }
 
@@ -353,7 +341,7 @@ mod tests {
         assert_eq!(estimate.tasks[0].items, Count::AtMost(12));
         assert_eq!(estimate.tasks[0].prompts, Count::AtMost(24));
         assert_eq!(estimate.tasks[1].prompts, Count::Exactly(12));
-        // 24 / 4 and 12 / 4 by task; 2 epochs of 18 / 4 mixed.
+        // In each of 2 epochs 12 / 4 and 6 / 4 by task, or 18 / 4 mixed.
         assert_eq!(estimate.steps, Count::AtMost(10));
         assert_eq!(estimate.outputs, Count::AtMost(108));
         // Before the first step, after steps 4 and 8, and after step 10.
@@ -384,7 +372,7 @@ mod tests {
         );
         let estimate = estimate(&config);
         assert_eq!(estimate.tasks[0].prompts, Count::ZERO);
-        assert_eq!(estimate.steps, Count::Exactly(2));
+        assert_eq!(estimate.steps, Count::AtMost(2));
         assert_eq!(estimate.prompts, Count::Exactly(64));
     }
 
