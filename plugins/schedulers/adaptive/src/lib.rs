@@ -35,7 +35,7 @@ use config::Config;
 use movement::{Measured, Movement, Sensor};
 use omni_scheduler_supply::Supply;
 use omni_sdk::scheduler::{Observation, Result, Rng, Scheduler, Setup, Share};
-use recent::{Recent, effective, usable};
+use recent::{Recent, effective, is_blank, usable};
 use serde::{Deserialize, Serialize};
 use worth::Rest;
 
@@ -144,6 +144,7 @@ impl Adaptive {
     fn learn(&mut self, observations: &[Observation]) {
         let known: Vec<(usize, &Observation)> = observations
             .iter()
+            .filter(|seen| !is_blank(seen))
             .filter_map(|seen| Some((self.supply.place(&seen.task)?, seen)))
             .collect();
         let mut step: Vec<(usize, &Observation)> = Vec::new();

@@ -63,6 +63,13 @@ impl Recent {
     }
 }
 
+/// Whether a step showed nothing of a task: none of its outputs could be scored, for which the host
+/// puts zeros. That is not a reward of 0.
+pub(crate) fn is_blank(seen: &Observation) -> bool {
+    seen.prompts > 0
+        && [seen.mean_reward, seen.mean_abs_advantage, seen.entropy].iter().all(|it| *it == 0.0)
+}
+
 /// A number that a mean can be taken over.
 pub(crate) fn usable(value: f64) -> Option<f64> {
     (value.is_finite() && (0.0..1e6).contains(&value)).then_some(value)
@@ -76,9 +83,15 @@ pub(crate) fn usable(value: f64) -> Option<f64> {
 /// their sum is the step's prompts.
 pub(crate) fn effective(step: &[&Observation]) -> Vec<f64> {
     let prompts: Vec<f64> = step.iter().map(|seen| f64::from(seen.prompts)).collect();
-    let norms: Option<Vec<f64>> = step.iter().map(|seen| usable(seen.gradient_norm)).collect();
+    // Without an advantage there is no gradient, whatever stands there for its norm.
+    let norm = |seen: &&Observation| match seen.mean_abs_advantage {
+        0.0 => Some(0.0),
+        _ => usable(seen.gradient_norm),
+    };
+    let norms: Option<Vec<f64>> = step.iter().map(norm).collect();
     // The norm of the whole batch's gradient, where that is all there is, is one for all tasks.
-    let by_task = norms.filter(|norms| norms.iter().any(|norm| *norm != norms[0]));
+    let one = step.iter().all(|seen| seen.gradient_norm == step[0].gradient_norm);
+    let by_task = norms.filter(|_| !one);
     let moved = by_task.unwrap_or_else(|| {
         let moved = step.iter().zip(&prompts);
         moved.map(|(seen, n)| n * usable(seen.mean_abs_advantage).unwrap_or(0.0)).collect()

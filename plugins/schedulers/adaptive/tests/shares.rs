@@ -198,3 +198,57 @@ fn tasks_take_turns_at_first_in_the_order_of_the_seed() {
     assert!(shares.iter().all(|it| it.abs_diff(800) <= 2), "{shares:?}");
     assert!((2..12).any(|seed| most(seed) != most(1)));
 }
+
+#[test]
+fn a_step_of_which_nothing_could_be_scored_is_no_reward_of_zero() {
+    let blank = |reported: bool| {
+        move |step: usize, batch: &[Share]| -> Vec<Observation> {
+            let shown = batch.iter().filter_map(|share| {
+                let lost = share.task == "b" && (40..80).contains(&step);
+                let seen = seen(&share.task, share.prompts);
+                let (mean_reward, mean_abs_advantage, entropy) = (0.0, 0.0, 0.0);
+                match (lost, reported) {
+                    (false, _) => Some(seen),
+                    (true, true) => {
+                        Some(Observation { mean_reward, mean_abs_advantage, entropy, ..seen })
+                    }
+                    (true, false) => None,
+                }
+            });
+            shown.collect()
+        }
+    };
+    let setup = setup(&THREE, None, "{}");
+    assert_eq!(batches(&setup, usize::MAX, blank(true)), batches(&setup, usize::MAX, blank(false)));
+}
+
+#[test]
+fn what_moves_the_policy_is_told_by_gradients_and_nothing_moves_it_without_an_advantage() {
+    // b lowers a's reward; the gradients say that c moves nothing, or everything.
+    let run = |of_c: f64, advantage_of_c: f64| {
+        let mut level = 0.8;
+        let world = move |_: usize, batch: &[Share]| -> Vec<Observation> {
+            let shown = batch.iter().map(|share| {
+                let (norm, advantage) = match share.task.as_str() {
+                    "c" => (of_c, advantage_of_c),
+                    _ => (f64::from(share.prompts), 0.5),
+                };
+                if share.task == "b" {
+                    level *= 1.0 - 0.0005 * f64::from(share.prompts);
+                }
+                let mean_reward = if share.task == "a" { level } else { 0.5 };
+                Observation {
+                    mean_reward,
+                    gradient_norm: norm,
+                    mean_abs_advantage: advantage,
+                    ..seen(&share.task, share.prompts)
+                }
+            });
+            shown.collect()
+        };
+        batches(&setup(&THREE, None, "{}"), usize::MAX, world)
+    };
+    assert_ne!(run(0.0, 0.5), run(50.0, 0.5));
+    // What stands for the norm of a task without a gradient does not matter.
+    assert_eq!(run(7.0, 0.0), run(50.0, 0.0));
+}
