@@ -206,6 +206,14 @@ fn findings_claim_what_intervals_allow() {
 }
 
 #[test]
+fn predictions_that_no_accuracy_can_reach_are_said() {
+    let mut study = common::study(&["math", "code"], &[0]);
+    assert!(!Report::of(&study).findings().iter().any(|f| f.contains("above 100 %")));
+    study.orders[0].predicted.insert("math".into(), 1.18);
+    Report::of(&study).finding("1 of the 4 predictions are above 100 %");
+}
+
+#[test]
 fn orders_are_ranked_over_the_seeds_that_all_of_them_have() {
     let mut study = common::study(&["math", "code", "qa"], &[0, 1]);
     for order in &mut study.orders[1..] {
@@ -225,7 +233,9 @@ fn orders_are_ranked_over_the_seeds_that_all_of_them_have() {
 fn a_study_that_has_just_begun_says_what_is_missing() {
     let mut study = common::study(&FOUR, &[0, 1]);
     study.progress.done = 3;
-    study.progress.failed = [("seed-0/joint/run".to_owned(), "disk full <b>".to_owned())].into();
+    study.progress.failed =
+        [("seed-0/joint/run".to_owned(), "ended with 1; log\n  error: disk full <b>\n".to_owned())]
+            .into();
     study.evidence.clear();
     study.orders.clear();
     study.ranking = None;
@@ -237,10 +247,15 @@ fn a_study_that_has_just_begun_says_what_is_missing() {
     report.finding("neither matrices nor predictions");
     report.finding("math alone has 1 of 2 seeds");
     report.finding("code alone: 1 evaluation without all of the tasks");
-    report.finding("seed-0/joint/run failed: disk full <b>");
+    report.finding("seed-0/joint/run failed: error: disk full <b>");
     assert!(
         report.page.contains("disk full &lt;b&gt;") && !report.page.contains("Backward transfer (")
     );
+    let many = (0..9).map(|n| (format!("step-{n}"), "x".repeat(4000)));
+    study.progress.failed = many.collect();
+    let report = Report::of(&study);
+    assert!(report.finding("step-4 failed").chars().count() < 300);
+    report.finding("4 further steps failed as well");
     study.methods.clear();
     let bare = Report::of(&study);
     assert!(bare.page.contains("Nothing was measured yet") && bare.page.contains("Too little"));

@@ -366,10 +366,10 @@ pub(super) fn correlation_chart(ranking: &Ranking) -> Bars {
         .collect();
     Bars {
         title: "How well predictions rank orders".into(),
-        caption:
-            "Rank correlations; whiskers are 95 % intervals of the noise of evaluations. Ceiling: \
-                  between two seeds."
-                .into(),
+        caption: format!(
+            "Rank correlations; whiskers are 95 % intervals of the noise of evaluations.{}",
+            if ranking.ceiling.is_some() { " Ceiling: between two seeds." } else { "" }
+        ),
         x: "rank correlation".into(),
         bars,
         points: true,

@@ -1,10 +1,17 @@
 //! What a study that is not finished lacks.
 
+use std::collections::BTreeMap;
+
 use omni_record::MethodKind;
 
 use super::count;
+use crate::chart::short;
 use crate::study::names::label;
 use crate::study::numbers::Numbers;
+
+/// Failed steps that are named, and characters of what each said.
+const FAILED: usize = 5;
+const SAID: usize = 240;
 
 /// What is missing while a study is not finished; none for one that is.
 pub(in crate::study) fn missing(numbers: &Numbers<'_>) -> Vec<String> {
@@ -55,6 +62,23 @@ pub(in crate::study) fn missing(numbers: &Numbers<'_>) -> Vec<String> {
             ));
         }
     }
-    said.extend(progress.failed.iter().map(|(step, why)| format!("{step} failed: {why}")));
+    said.extend(failed(&progress.failed));
     said
+}
+
+/// Failed steps with the last that each said; its log has the rest.
+fn failed(steps: &BTreeMap<String, String>) -> Vec<String> {
+    let why = |said: &str| {
+        let last = said.lines().map(str::trim).rfind(|line| !line.is_empty());
+        short(last.unwrap_or("it said nothing"), SAID)
+    };
+    let mut all: Vec<String> = steps
+        .iter()
+        .take(FAILED)
+        .map(|(step, said)| format!("{step} failed: {}", why(said)))
+        .collect();
+    if steps.len() > FAILED {
+        all.push(format!("{} failed as well.", count(steps.len() - FAILED, "further step")));
+    }
+    all
 }

@@ -147,7 +147,11 @@ fn chosen(numbers: &Numbers<'_>, letters: &Letters) -> Vec<String> {
             verdict(&of, other),
             gain_text(&runs),
             interval(&of),
-            if of.seeds > 1 { format!(" over {} seeds", of.seeds) } else { String::new() }
+            if of.seeds > 1 {
+                format!(" over {} seeds", of.seeds)
+            } else {
+                " with one seed, by errors over items".to_owned()
+            }
         ));
     };
     if let Some(joint) = numbers.kind(MethodKind::Joint) {

@@ -17,7 +17,7 @@ pub(super) fn confidence(numbers: &Numbers<'_>, letters: &Letters) -> Option<Str
         letters.brief(&best.order),
         Form::Percent.number(probability),
         match like {
-            0 => ", and is told from every other order by it".to_owned(),
+            0 => ", and that evidence tells it from every other".to_owned(),
             1 if orders.len() == 2 =>
                 "; the other order cannot be told from it by that evidence".to_owned(),
             n => format!(
@@ -139,7 +139,7 @@ pub(super) fn spread(numbers: &Numbers<'_>, letters: &Letters) -> Option<String>
 
 /// How far measured accuracies lie from predicted ones.
 pub(super) fn prediction_error(numbers: &Numbers<'_>) -> Option<String> {
-    let (mut sum, mut absolute, mut n) = (0.0, 0.0, 0usize);
+    let (mut sum, mut absolute, mut n, mut beyond) = (0.0, 0.0, 0usize, 0usize);
     let mut orders = 0;
     for order in numbers.trained() {
         orders += 1;
@@ -151,13 +151,21 @@ pub(super) fn prediction_error(numbers: &Numbers<'_>) -> Option<String> {
             sum += measured.value - predicted;
             absolute += (measured.value - predicted).abs();
             n += 1;
+            beyond += usize::from(*predicted > 1.0);
         }
     }
     let way = if sum < 0.0 { "below" } else { "above" };
+    let beyond = match beyond {
+        0 => String::new(),
+        _ => format!(
+            " {beyond} of the {n} predictions are above 100 %, which no accuracy is: they multiply \
+             gains, and know no ceiling."
+        ),
+    };
     (n > 0).then(|| {
         format!(
             "Measured accuracies lie {} points from the predicted ones on average over {} and the \
-             tasks; on the mean they are {} points {way} them.",
+             tasks; on the mean they are {} points {way} them.{beyond}",
             Form::Percent.number(absolute / n as f64),
             count(orders, "trained order"),
             Form::Percent.number((sum / n as f64).abs())
