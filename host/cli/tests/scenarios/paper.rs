@@ -349,7 +349,9 @@ fn careless_settings_are_refused_by_a_dry_run() {
     };
     of(&[]).fails(2, &["task.0.judge_model", "[models.NAME]"]);
     of(&["--set", "rollout.max_completion_tokens=4096"]).fails(2, &["256 positions"]);
-    of(&["--set", "task.0.items=5"]).fails(2, &["task.0.items", "has 1"]);
-    let fine = of(&["--set", "task.0.judge=writing/judge-rubric"]).ok();
+    let rubric = ["--set", "task.0.judge=writing/judge-rubric"];
+    let more = [&rubric[..], &["--set", "task.0.items=5"]].concat();
+    of(&more).fails(2, &["task.0.items", "has 1"]);
+    let fine = of(&rubric).ok();
     assert!(fine.out.contains("as it must be"), "{}", fine.out);
 }
