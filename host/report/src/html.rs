@@ -66,7 +66,7 @@ main{max-width:1120px;margin:0 auto;padding:1rem}\
 h1{font-size:1.5rem;margin:.5rem 0;overflow-wrap:anywhere}\
 h2{font-size:1.2rem;margin:2.2rem 0 .5rem;border-bottom:2px solid #ddd}\
 h3{font-size:1rem;margin:1.2rem 0 .4rem;overflow-wrap:anywhere}\
-p{margin:.5rem 0;max-width:52rem}li{margin:.35rem 0;max-width:52rem}ul{padding-left:1.3rem}\
+p{margin:.5rem 0;max-width:52rem;overflow-wrap:anywhere}li{margin:.35rem 0;max-width:52rem;overflow-wrap:anywhere}ul{padding-left:1.3rem}\
 .facts{color:#555;margin:0 0 1rem}\
 .warn{border-left:4px solid #d55e00;padding:.3rem .8rem;background:#fff6ee}\
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,335px),1fr));gap:.8rem;margin:.8rem 0}\

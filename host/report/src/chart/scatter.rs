@@ -71,11 +71,13 @@ impl Scatter {
             return None;
         }
         let band = 30.0 + 16.0 * groups.len() as f64;
+        // Bold letters are of about this width; no font is measured.
+        let size = ((WIDTH - 16.0) / (0.7 * self.title.chars().count() as f64)).min(13.0);
         let mut out = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {}\" \
              font-family=\"system-ui,sans-serif\"><style>{STYLE}</style>\
              <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\
-             <text x=\"10\" y=\"18\" font-size=\"13\" font-weight=\"600\">{}</text>",
+             <text x=\"10\" y=\"18\" font-size=\"{size:.1}\" font-weight=\"600\">{}</text>",
             HEIGHT + band,
             escape(&self.title)
         );
