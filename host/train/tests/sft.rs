@@ -413,20 +413,53 @@ fn nothing_kept_is_the_runs_fault_and_says_what_was_sampled() {
     assert_eq!(lines(dir.path()).len(), 4, "what was sampled can be looked at");
 }
 
+/// Cannot score the second task at all.
+struct Down;
+
+impl Scorer for Down {
+    fn score(&self, task: usize, item: &Item, rollouts: &[Rollout], seed: u32) -> GroupScore {
+        let mut score = Even.score(task, item, rollouts, seed);
+        if task == 1 {
+            score
+                .rollouts
+                .iter_mut()
+                .for_each(|components| components[0].value = accuracy("fives"));
+        }
+        score
+    }
+}
+
 #[test]
-fn too_many_faults_stop_the_sampling() {
-    let world = World { undefined_from: Some((1, 6)), ..World::new() };
+fn too_many_faults_stop_the_sampling_and_none_of_them_is_written_down() {
+    let world = World::new();
+    let config = config(&["task.short.fault_limit=0.5", "sft.max_steps=2"]);
     let dir = tempfile::tempdir().unwrap();
-    let config = config(&["task.short.fault_limit=0.1"]);
-    let error =
-        go(&world, &config, dir.path(), Begin { scorer: &world, ..begin(&world) }).unwrap_err();
-    match error {
+    let down = Begin { scorer: &Down, ..begin(&world) };
+    match go(&world, &config, dir.path(), down).unwrap_err() {
         TrainError::Faults { task, kind: "fuel", undefined, rollouts, .. } => {
-            assert_eq!((task.as_str(), rollouts), ("short", 16 * 60));
-            assert_eq!(undefined, 16 * 54);
+            assert_eq!((task.as_str(), undefined, rollouts), ("short", 16 * 60, 16 * 60));
         }
         other => panic!("{other:?}"),
     }
+    let sampled = lines(dir.path());
+    assert!(sampled.len() == 24 && sampled.iter().all(|l| l.task == "letters"));
+    assert!(sampled.iter().any(|l| l.faults > 0), "a few faults are no reason");
+    // Once it is mended, the run is as if nothing had been.
+    let whole = tempfile::tempdir().unwrap();
+    go(&world, &config, whole.path(), begin(&world)).unwrap();
+    go(&world, &config, dir.path(), Begin { resume: true, ..begin(&world) }).unwrap();
+    let [ours, theirs] =
+        [&dir, &whole].map(|d| fs::read(d.path().join("rejection.jsonl")).unwrap());
+    assert!(ours == theirs);
+    assert!(checkpoint(dir.path(), 2) == checkpoint(whole.path(), 2));
+    // A task of few prompts is judged at its end.
+    let few = tempfile::tempdir().unwrap();
+    let config = common::world::config(
+        &[&SMALL[..], &["task.short.fault_limit=0.5", "sft.prompts=3"]].concat(),
+    );
+    let down = Begin { scorer: &Down, ..begin(&world) };
+    let error = go(&world, &config, few.path(), down).unwrap_err();
+    assert!(matches!(error, TrainError::Faults { undefined: 180, .. }), "{error}");
 }
 
 #[test]

@@ -49,6 +49,16 @@ struct Place {
     position: u64,
     /// Its number in its split.
     number: u32,
+    /// The last of its task.
+    last: bool,
+}
+
+/// Whether the latest prompts of a task can be relied on.
+#[derive(PartialEq, Eq)]
+enum Judged {
+    Fine,
+    /// Some had faults, and it is too early to say whether they are too many.
+    Open,
 }
 
 /// Samples what `rejection.jsonl` does not hold yet, until all is there or `stop` is set.
@@ -76,8 +86,9 @@ pub(super) fn sample(parts: &mut Sft<'_>) -> Result<Sampled, TrainError> {
     let settings = &config.rollout;
     let chunk = (CHUNK / config.sft.samples as usize).max(1);
     let begun = Instant::now();
+    let mut held: Vec<Rejection> = Vec::new();
     while sifter.done < sifter.total && !parts.stop.load(Ordering::Relaxed) {
-        let first = sifter.done as usize;
+        let first = sifter.done as usize + held.len();
         let now = &places[first..places.len().min(first + chunk)];
         let (prompts, made) = prepare(&maker, now, longest)?;
         let manner = Manner {
@@ -109,9 +120,15 @@ pub(super) fn sample(parts: &mut Sft<'_>) -> Result<Sampled, TrainError> {
                 }
                 Some(too_long) => (too_long_line(spec, too_long, place.position), Count::default()),
             };
-            sifter.judge(parts, place.task, count)?;
-            writer.append(&line)?;
-            sifter.take(parts, place.task, &line)?;
+            held.push(line);
+            // Nothing that may yet prove to be an outage is written down: what goes on after it is
+            // mended does it again.
+            if sifter.judge(parts, place, count)? == Judged::Fine {
+                for line in held.drain(..) {
+                    writer.append(&line)?;
+                    sifter.take(parts, place.task, &line)?;
+                }
+            }
         }
         writer.sync()?;
         sifter.event.seconds = begun.elapsed().as_secs_f64();
@@ -148,6 +165,7 @@ fn places(parts: &Sft<'_>, maker: &Prompts<'_>) -> Result<Vec<Place>, TrainError
             task,
             position,
             number: order.item(position),
+            last: position + 1 == u64::from(wanted),
         }));
     }
     Ok(places)
@@ -321,22 +339,28 @@ impl Sifter {
             })?;
         let count =
             Count::of(u64::from(line.sampled - line.unsupported.min(line.sampled)), line.faults);
-        self.judge(parts, place.task, count)?;
+        self.judge(parts, place, count)?;
         self.take(parts, place.task, line)
     }
 
-    /// Stops sampling that the machinery fails to score. Judged are many prompts at once: one
-    /// problem that breaks its reward is no reason.
-    fn judge(&mut self, parts: &Sft<'_>, task: usize, count: Count) -> Result<(), TrainError> {
-        let (faults, open, prompts) = &mut self.faults[task];
+    /// Stops sampling that the machinery fails to score. Judged are many prompts at once, or the
+    /// last of a task: one problem that breaks its reward is no reason.
+    fn judge(
+        &mut self,
+        parts: &Sft<'_>,
+        place: &Place,
+        count: Count,
+    ) -> Result<Judged, TrainError> {
+        let (faults, open, prompts) = &mut self.faults[place.task];
         *prompts += 1;
         open.join(count);
-        if *prompts < JUDGED.0 || open.outputs < JUDGED.1 {
-            return Ok(());
+        if !place.last && (*prompts < JUDGED.0 || open.outputs < JUDGED.1) {
+            return Ok(if open.faults == 0 { Judged::Fine } else { Judged::Open });
         }
         *prompts = 0;
-        let limit = parts.config.task[task].fault_limit;
-        faults.check(&parts.tasks[task].name, std::mem::take(open), limit)
+        let limit = parts.config.task[place.task].fault_limit;
+        faults.check(&parts.tasks[place.task].name, std::mem::take(open), limit)?;
+        Ok(Judged::Fine)
     }
 
     /// Takes in a line: counts and examples.
