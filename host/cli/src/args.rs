@@ -148,7 +148,7 @@ pub(crate) struct Study {
     pub(crate) json: bool,
     /// Make a finished step again, with all that waits for it: its name, or a folder of steps;
     /// repeatable.
-    #[arg(long, value_name = "STEP")]
+    #[arg(long, value_name = "STEP", conflicts_with = "dry_run")]
     pub(crate) redo: Vec<String>,
     /// Override a setting of the study file, or with `run.` before it one of the run file:
     /// `--set run.schedule.max_steps=40`; repeatable.

@@ -29,11 +29,15 @@ pub(crate) fn run(arguments: &Arguments, asked: &Study) -> Outcome<()> {
     if asked.dry_run {
         return plan::show(asked, &read, &out);
     }
+    if out.exists() && !out.is_dir() {
+        return Err(Fault::input(format!("--out {}: that is a file", out.display())));
+    }
     std::fs::create_dir_all(&out).or_run_at(format!("cannot make {}", out.display()))?;
     let _hold = Hold::take(&out).map_err(fault)?;
     let text = read.same_run(&out.join("run.toml"))?;
-    write(&out.join("run.toml"), &text)?;
+    // Only what loads is written down: a mistake that is mended leaves nothing that contradicts it.
     let lock = check(arguments, &read, &out)?;
+    write(&out.join("run.toml"), &text)?;
     write(&out.join("study.toml"), &toml::to_string(&read.study).or_run_at("study.toml")?)?;
 
     let threads = threads(arguments, asked.jobs);
@@ -76,6 +80,7 @@ pub(crate) fn run(arguments: &Arguments, asked: &Study) -> Outcome<()> {
 /// What was asked, read and checked.
 pub(crate) struct Read {
     pub(crate) study: StudyConfig,
+    run_file: PathBuf,
     pub(crate) run: RunConfig,
     pub(crate) facts: Facts,
     pub(crate) name: String,
@@ -97,13 +102,20 @@ impl Read {
         };
         let mut study: StudyConfig =
             read_settings(file, &own, |study: &StudyConfig| study.validate().map_err(place))
+                .map_err(run_key)
                 .or_input()?;
         study.orders.all |= asked.all_orders;
         let inner = inner.iter().map(|set| set.trim_start().trim_start_matches("run.").to_owned());
         study.set.extend(inner);
         let folder = file.parent().unwrap_or(Path::new(""));
         let run_file = folder.join(&study.run);
-        let mut run = RunConfig::resolve(&run_file, &study.set).or_input()?;
+        // Overrides of the run file come from the study file's `set`, or with it.
+        let mut run = RunConfig::resolve(&run_file, &study.set)
+            .map_err(|mut error| {
+                error.file.get_or_insert_with(|| file.clone());
+                error
+            })
+            .or_input()?;
         // Results do not depend on it, and `--jobs` shares the cores out.
         run.policy.threads = 0;
         // Later steps begin from a run's last checkpoint.
@@ -112,7 +124,7 @@ impl Read {
         read_settings(file, &own, |_: &StudyConfig| facts.check(&study).map_err(place))
             .or_input()?;
         let name = study.name.clone().unwrap_or_else(|| study_name(file));
-        Ok(Self { study, run, facts, name })
+        Ok(Self { study, run_file, run, facts, name })
     }
 
     /// The resolved run file as the study's folder has it, refusing another one's.
@@ -133,6 +145,18 @@ impl Read {
             ))),
         }
     }
+}
+
+/// Says how the run file is reached, where an override of the study file went wrong.
+fn run_key(mut error: ConfigError) -> ConfigError {
+    if let (None, Some(key)) = (&error.file, &error.key) {
+        let reach = format!("in the run file it would be --set run.{key}=…");
+        error.help = Some(match error.help {
+            Some(help) => format!("{help}; {reach}"),
+            None => reach,
+        });
+    }
+    error
 }
 
 /// What the graph depends on.
@@ -191,7 +215,7 @@ fn weights_bytes(folder: &Path) -> u64 {
 /// compares it with what the study began with.
 fn check(arguments: &Arguments, read: &Read, out: &Path) -> Outcome<Lock> {
     let ledger = Arc::new(Ledger::in_memory());
-    let ready = Run::open(arguments, &out.join("run.toml"), &[], &ledger)?;
+    let ready = Run::open(arguments, &read.run_file, &read.study.set, &ledger)?;
     run::check_folder(&read.run.policy.model)?;
     let named = read.study.schedule.iter().map(|schedule| schedule.plugin.as_str());
     let needed = if read.facts.constant_rate { None } else { Some("schedulers/sequence") };

@@ -173,7 +173,7 @@ impl Facts {
             return invalid(
                 "run",
                 "with a falling learning rate each order is one run, and a task's phase ends where \
-                 its prompts do: leave `schedule.max_steps` out and give each task `items`"
+                 its prompts do: set `schedule.max_steps = 0` and give each task `items`"
                     .into(),
             );
         }
