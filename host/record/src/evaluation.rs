@@ -96,7 +96,8 @@ pub struct TaskEval {
     /// preference; over sampled outputs, or greedy ones where none were sampled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rouge_l: Option<Estimate>,
-    /// Mean token entropy of sampled outputs, in nats, at the evaluation's temperature.
+    /// Mean token entropy of sampled outputs, in nats; none where they were sampled at another
+    /// temperature than 1.
     pub entropy: Option<f64>,
     /// Mean of each component over sampled outputs (greedy, where none were sampled).
     pub components: BTreeMap<String, Option<f64>>,

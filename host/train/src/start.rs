@@ -3,6 +3,7 @@
 use omni_record::{Event, Position, RecordWriter, StartEvent, VERSION};
 
 use crate::checkpoint::{self, Bytes, State};
+use crate::evaluate::EvalPlan;
 use crate::faults::Faults;
 use crate::outside::{Report, ScheduleSetup, TaskInfo};
 use crate::prompts::Order;
@@ -30,6 +31,12 @@ pub(crate) fn restore_or_start(
 ) -> Result<(State, RecordWriter, Option<State>), TrainError> {
     let config = parts.config;
     let names: Vec<String> = parts.tasks.iter().map(|t| t.name.clone()).collect();
+    let validation = (config.eval.every > 0).then(|| EvalPlan::validation(config));
+    for plan in validation.into_iter().chain([EvalPlan::test(config)]) {
+        if let Some(notice) = plan.notice() {
+            parts.progress.report(Report::Notice(&notice));
+        }
+    }
     let (found, passed_over) = checkpoint::newest(parts.folder)?;
     if parts.resume {
         for notice in &passed_over {
@@ -72,7 +79,6 @@ pub(crate) fn restore_or_start(
         evidence: parts.evidence.cloned(),
     };
     let scheduler = parts.scheduler.start(&setup).map_err(TrainError::Setup)?;
-    // Before any record is written, so that a wrong path leaves no run behind.
     let continued = match &config.policy.continue_from {
         Some(path) => {
             let earlier = checkpoint::earlier(path)?;
@@ -102,6 +108,13 @@ pub(crate) fn restore_or_start(
         let notice =
             format!("continuing after {} steps from {}", earlier.steps_in_all(), path.display());
         parts.progress.report(Report::Notice(&notice));
+        if earlier.within_phase {
+            parts.progress.report(Report::Notice(
+                "that run was stopped within a rollout phase: what it had written for its next \
+                 steps is left out; to learn from it first, go on with that run (--resume) and \
+                 continue from its last checkpoint",
+            ));
+        }
         state.take_over(earlier);
     }
     Ok((state, records, None))

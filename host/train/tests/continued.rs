@@ -103,6 +103,43 @@ fn two_runs_joined_are_one_run_of_both_to_the_byte() {
 }
 
 #[test]
+fn runs_are_one_where_they_meet_at_the_end_of_a_phase() {
+    let world = World::new();
+    // Phases of two batches end where the first task does; of four, one phase holds both tasks, and
+    // the second task's first outputs are written before the first task's last updates.
+    for (batches, meet) in [(2, true), (4, false)] {
+        let phases = format!("rollout.batches_per_phase={batches}");
+        let whole = run(&world, &config(&[&ALL[..], &[&phases]].concat()));
+        let mut alone = config(&[&ALL[..], &[&phases, "schedule.tasks=[\"letters\"]"]].concat());
+        let first = run(&world, &alone);
+        alone = continuing(first.path(), STEPS, "short");
+        alone.rollout.batches_per_phase = batches;
+        let second = run(&world, &alone);
+        let (one, joined) = (checkpoint(whole.path(), 2 * STEPS), checkpoint(second.path(), STEPS));
+        assert_eq!(one[..2] == joined[..2], meet, "phases of {batches} batches");
+    }
+}
+
+#[test]
+fn what_a_stopped_phase_still_held_is_left_out_and_said() {
+    let world = World::new();
+    let phases = ["rollout.batches_per_phase=3"];
+    for (stop_at, within) in [(1, true), (3, false)] {
+        let earlier = tempfile::tempdir().unwrap();
+        let mut session = Session { stop_at, ..Session::new(&world) };
+        let summary = session.run(&config(&phases), earlier.path()).unwrap();
+        assert_eq!((summary.ending, summary.steps), (Ending::Interrupted, stop_at));
+        let from = earlier.path().join(format!("checkpoints/step-{stop_at}"));
+        let from = format!("policy.continue_from={}", from.display());
+        let dir = tempfile::tempdir().unwrap();
+        let mut session = Session::new(&world);
+        session.run(&config(&[phases[0], &from]), dir.path()).unwrap();
+        let said = session.notices.contains("stopped within a rollout phase");
+        assert_eq!(said, within, "{}", session.notices);
+    }
+}
+
+#[test]
 fn a_run_that_continues_another_resumes_to_the_same_bytes() {
     let world = World::new();
     let first = run(&world, &config(&[&ALL[..], &["schedule.tasks=[\"letters\"]"]].concat()));

@@ -413,7 +413,7 @@ pub struct Evaluation {
     pub items: u32,
     /// Sampled outputs for each item; 0 leaves sampling out.
     pub samples: u32,
-    /// Their temperature.
+    /// Their temperature; entropy is measured at 1 only.
     pub temperature: f64,
     /// Also one greedy output for each item.
     pub greedy: bool,
@@ -446,7 +446,7 @@ pub struct FinalEvaluation {
     pub items: u32,
     /// Sampled outputs for each item; 0 leaves sampling out.
     pub samples: u32,
-    /// Their temperature.
+    /// Their temperature; entropy is measured at 1 only.
     pub temperature: f64,
     /// Also one greedy output for each item.
     pub greedy: bool,

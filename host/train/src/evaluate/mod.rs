@@ -137,7 +137,7 @@ pub fn evaluate(
                         samples.extend(sets(task, prompt, rolled, &plan.purpose, step, several));
                     }
                 }
-                if turn == 1 && !pass.greedy {
+                if turn == 1 && !pass.greedy && plan.measures_entropy() {
                     let measured: Vec<(&Prompt, &Rolled)> = asked
                         .iter()
                         .zip(&rolled)
@@ -145,7 +145,7 @@ pub fn evaluate(
                         .filter(|(_, o)| subjects[o.subject].item < plan.entropy_items as usize)
                         .map(|(measured, _)| measured)
                         .collect();
-                    evaluation.entropy(&measured, plan.temperature, &mut tallies)?;
+                    evaluation.entropy(&measured, &mut tallies)?;
                 }
                 (asked, origins) = evaluation.next_turn(
                     &asked,
@@ -329,11 +329,11 @@ impl Evaluation<'_> {
         Ok(roller.roll(self.policy, prompts, &manner)?.0)
     }
 
-    /// Eq: METHOD section 5: mean over prompts and outputs of the mean over tokens.
+    /// METHOD.md, section 5: mean over prompts and outputs of the mean over tokens, at a
+    /// temperature of 1.
     fn entropy(
         &mut self,
         measured: &[(&Prompt, &Rolled)],
-        temperature: f64,
         tallies: &mut [Tally],
     ) -> Result<(), TrainError> {
         let budget = self.config.loss.micro_batch_tokens.max(1);
@@ -360,7 +360,7 @@ impl Evaluation<'_> {
                         .collect(),
                 })
                 .collect();
-            let stats = self.policy.token_stats(&groups, temperature as f32)?;
+            let stats = self.policy.token_stats(&groups, 1.0)?;
             for ((prompt, _), outputs) in now.iter().zip(stats.entropy) {
                 for row in outputs.iter().filter(|row| !row.is_empty()) {
                     let mean = row.iter().map(|x| f64::from(*x)).sum::<f64>() / row.len() as f64;

@@ -17,8 +17,8 @@ pub struct EvalPlan {
     pub temperature: f64,
     /// Also one greedy output for each item.
     pub greedy: bool,
-    /// Items of each task whose sampled outputs the entropy is measured on; it costs a forward
-    /// pass.
+    /// Items of each task whose sampled outputs the entropy is measured on, where
+    /// [`measures_entropy`](Self::measures_entropy); it costs a forward pass.
     pub entropy_items: u32,
     /// Items of each task whose outputs are returned as samples.
     pub shown: u32,
@@ -64,5 +64,26 @@ impl EvalPlan {
     #[must_use]
     pub fn is_something(&self) -> bool {
         self.items > 0 && (self.samples > 0 || self.greedy)
+    }
+
+    /// Whether outputs are sampled as METHOD.md, section 5, measures entropy: at a temperature of 1.
+    /// At another one there is none in the record, since it could not be compared with any other.
+    #[must_use]
+    pub fn measures_entropy(&self) -> bool {
+        self.samples > 0 && self.temperature == 1.0
+    }
+
+    /// What a person should know, where outputs are sampled and their entropy is left out.
+    #[must_use]
+    pub fn notice(&self) -> Option<String> {
+        let left_out = self.is_something() && self.samples > 0 && !self.measures_entropy();
+        left_out.then(|| {
+            let table = if self.purpose == "test" { "eval.final" } else { "eval" };
+            format!(
+                "{} entropy is left out: it is that of outputs sampled at a temperature of 1, and \
+                 `{table}.temperature` is {}",
+                self.purpose, self.temperature
+            )
+        })
     }
 }
