@@ -21,6 +21,7 @@ mod record;
 mod session;
 mod statistics;
 mod step;
+mod survey;
 mod tested;
 
 pub use compare::Gained;
@@ -31,7 +32,7 @@ pub use config::{
 pub use error::StudyError;
 pub use estimate::Rates;
 pub use evidence::{Gathered, by_rule, gather, placeholder, wanted};
-pub use execute::{Ended, Growing, Happened, Outcome, Runner, Standing, execute, survey};
+pub use execute::{Ended, Growing, Happened, Outcome, Runner, Standing, execute};
 pub use facts::{Facts, Measured, SftFacts, TaskFacts};
 pub use finished::{Finished, STEP_VERSION};
 pub use graph::{Chosen, Graph, Row, RowRun, graph};
@@ -39,3 +40,4 @@ pub use process::{Job, Processes, last_checkpoint};
 pub use session::{Hold, Session};
 pub use statistics::{interval, kendall, spearman};
 pub use step::{Cost, Place, Step, StepKind, Word};
+pub use survey::survey;
