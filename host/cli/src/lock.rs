@@ -13,6 +13,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::fault::{Blame as _, Fault, Outcome};
 
+/// What the files of a checkpoint that a run continues are called under.
+const CONTINUED: &str = "continue_from/";
+
 /// What a run used.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Lock {
@@ -62,10 +65,27 @@ impl Lock {
         for name in ["model.safetensors", "optimizer.safetensors", "state.json"] {
             let path = folder.join(name);
             if path.is_file() {
-                self.policy.insert(format!("continue_from/{name}"), file_digest(&path)?);
+                self.policy.insert(format!("{CONTINUED}{name}"), file_digest(&path)?);
             }
         }
         Ok(())
+    }
+
+    /// For a run that is under way and reads nothing of the checkpoint that it continued any more:
+    /// where files of that are gone, what the run's own lock says of them stands.
+    pub(crate) fn keep_checkpoint(&mut self, path: &Path) -> Outcome<()> {
+        if path.is_file() {
+            self.keep_checkpoint_of(Self::read(path)?);
+        }
+        Ok(())
+    }
+
+    fn keep_checkpoint_of(&mut self, old: Self) {
+        for (name, digest) in old.policy {
+            if name.starts_with(CONTINUED) {
+                self.policy.entry(name).or_insert(digest);
+            }
+        }
     }
 
     /// Refuses to continue a run that began from another model: what this lock says of the policy is
@@ -180,6 +200,22 @@ mod tests {
         old.components.insert("math/math".into(), digest(b"old"));
         assert_eq!(ours.changes(&old), ["component math/math"]);
         assert!(ours.changes(&ours.clone()).is_empty());
+    }
+
+    #[test]
+    fn a_checkpoint_that_is_gone_is_no_change_and_another_one_is() {
+        let name = |file: &str| format!("{CONTINUED}{file}");
+        let mut old = Lock::new();
+        old.policy.insert("model.safetensors".into(), digest(b"m"));
+        old.policy.insert(name("model.safetensors"), digest(b"old"));
+        old.policy.insert(name("state.json"), digest(b"state"));
+        let mut ours = Lock::new();
+        ours.policy.insert(name("model.safetensors"), digest(b"new"));
+        ours.keep_checkpoint_of(old.clone());
+        assert_eq!(
+            ours.changes(&old),
+            ["policy file continue_from/model.safetensors", "policy file model.safetensors"]
+        );
     }
 
     #[test]

@@ -44,8 +44,16 @@ pub(crate) fn run(arguments: &Arguments, train: &Train) -> Outcome<()> {
     let mut scheduler = scheduler(&ready.engine, &ready.config)?;
     let mut lock = ready.lock()?;
     if let Some(checkpoint) = &config.policy.continue_from {
-        lock.check_origin(checkpoint)?;
-        lock.add_checkpoint(checkpoint)?;
+        // Before anything is written, so that a wrong path leaves no folder behind. A run that is
+        // under way has read all that it needs of it, and what it continued may be gone.
+        if train.resume && !folder.checkpoint_steps().or_run()?.is_empty() {
+            lock.add_checkpoint(checkpoint)?;
+            lock.keep_checkpoint(&folder.lock_toml())?;
+        } else {
+            omni_train::check_continued(checkpoint).map_err(run::train_fault)?;
+            lock.check_origin(checkpoint)?;
+            lock.add_checkpoint(checkpoint)?;
+        }
     }
     let measured = Measured::of_run(config)?;
     if let Some(measured) = &measured {

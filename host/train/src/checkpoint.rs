@@ -288,6 +288,15 @@ fn read(path: &Path) -> Result<State, String> {
     Ok(state)
 }
 
+/// Looks whether a new run could begin from what `policy.continue_from` names, before anything of
+/// that run is written.
+///
+/// # Errors
+/// What is wrong with the folder, and which one was probably meant.
+pub fn check_continued(path: &Path) -> Result<(), TrainError> {
+    earlier(path).map(drop)
+}
+
 /// The state of another run's checkpoint, which a new run begins from.
 ///
 /// # Errors

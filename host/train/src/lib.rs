@@ -34,6 +34,7 @@ mod unfinished;
 mod update;
 mod warmup;
 
+pub use checkpoint::check_continued;
 pub use config::{ConfigError, Preset, RunConfig, WarmupConfig};
 pub use error::TrainError;
 pub use evaluate::{EvalPlan, Evaluated, Evaluation, answers_of, evaluate, too_much_lost};

@@ -312,6 +312,10 @@ fn runs_that_continue_each_other_are_one_run() {
     let from = format!("policy.continue_from={}", checkpoint(&moved, 2).display());
     Ran::of(&mut again(&from)).ok();
     Ran::of(&mut again(&other)).fails(2, &["continue_from", "--out"]);
+    // Nothing of them is read any more: the run goes on where they are gone, and its lock stays.
+    std::fs::remove_dir_all(&moved).unwrap();
+    Ran::of(&mut again(&from)).ok();
+    assert_eq!(std::fs::read_to_string(second.join("lock.toml")).unwrap(), lock);
 }
 
 #[test]
@@ -321,7 +325,7 @@ fn wrong_tasks_and_wrong_checkpoints_say_what_to_do() {
     let out = place.path().join("out");
     let refused = |set: &str, words: &[&str]| {
         Ran::of(train(&file, &out).args(["--set", set])).fails(2, words);
-        assert!(!out.join("events.jsonl").exists(), "{set} left a run behind");
+        assert!(!out.exists(), "{set} left a folder behind");
     };
     refused("schedule.tasks=['wrold']", &["schedule.tasks", "did you mean `world`?"]);
     refused("schedule.tasks=['world','world']", &["schedule.tasks", "twice"]);
