@@ -43,6 +43,7 @@ pub(crate) fn run(arguments: &Arguments, eval: &Eval) -> Outcome<()> {
     if let Some(out) = &eval.out {
         prepare(out, &ready)?;
     }
+    plan.notice().into_iter().for_each(console::say);
     let stop = run::stop_flag("giving up")?;
     let renderer = Renderer::new(ready.task_names());
     let measured = evaluate(
