@@ -1,5 +1,7 @@
 //! What a study must know of its run file, and nothing more of it.
 
+use omni_curriculum::MOST_RANKED;
+
 use crate::config::{Invalid, Outputs, StudyConfig};
 
 /// The run file, as far as a study's graph depends on it.
@@ -168,6 +170,37 @@ impl Facts {
                     format!("the run file's [{table}] makes no such outputs; it needs `{word}`"),
                 );
             }
+        }
+        let (validation, test) = (self.validation_of(study), self.test_of(study));
+        if outputs == Outputs::Sampled && validation.temperature != test.temperature {
+            return invalid(
+                "run",
+                format!(
+                    "predictions are of outputs sampled at eval.temperature = {} and measurements \
+                     at eval.final.temperature = {}: make them the same",
+                    validation.temperature, test.temperature
+                ),
+            );
+        }
+        if study.curriculum.veto && !(validation.samples > 0 && validation.temperature == 1.0) {
+            return invalid(
+                "curriculum.veto",
+                format!(
+                    "entropy is measured on validation outputs sampled at a temperature of 1; they \
+                     have samples = {}, temperature = {}",
+                    validation.samples, validation.temperature
+                ),
+            );
+        }
+        if study.curriculum.veto && self.tasks.len() > MOST_RANKED {
+            return invalid(
+                "curriculum.veto",
+                format!(
+                    "another order is looked for among all of them, which is done for up to \
+                     {MOST_RANKED} tasks; there are {}",
+                    self.tasks.len()
+                ),
+            );
         }
         if !self.constant_rate && self.max_steps > 0 {
             return invalid(

@@ -82,6 +82,30 @@ fn the_run_file_must_fit() {
 }
 
 #[test]
+fn entropy_and_accuracies_are_of_outputs_that_can_be_compared() {
+    let two = facts(&["math", "code"]);
+    let veto = study("curriculum = { veto = true }");
+    two.check(&veto).unwrap();
+    let mut cool = two.clone();
+    cool.validation.temperature = 0.6;
+    let refused = |facts: &Facts, study: &StudyConfig| facts.check(study).unwrap_err().to_string();
+    assert!(refused(&cool, &study("")).contains("make them the same"));
+    cool.test.temperature = 0.6;
+    cool.check(&study("")).unwrap();
+    assert!(refused(&cool, &veto).contains("temperature = 0.6"));
+    let mut greedy = two.clone();
+    for measured in [&mut greedy.validation, &mut greedy.test] {
+        (measured.samples, measured.greedy) = (0, true);
+    }
+    greedy.validation.temperature = 0.6;
+    greedy.check(&study("")).unwrap();
+    assert!(refused(&greedy, &veto).contains("samples = 0"));
+    let nine = facts(&["a", "b", "c", "d", "e", "f", "g", "h", "i"]);
+    nine.check(&study("")).unwrap();
+    assert!(refused(&nine, &veto).contains("up to 8 tasks"));
+}
+
+#[test]
 fn accuracies_are_sampled_unless_only_greedy_ones_are_made() {
     let mut facts = facts(&["math", "code"]);
     assert_eq!(facts.outputs_of(&study("")), Outputs::Sampled);
