@@ -1,5 +1,4 @@
 //! Evaluations measure entropy at a temperature of 1 and at no other.
-#![expect(clippy::unwrap_used, reason = "helpers of tests may stop at the first surprise too")]
 
 mod common;
 
