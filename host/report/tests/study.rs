@@ -186,9 +186,6 @@ fn findings_claim_what_intervals_allow() {
     assert!(report.finding("Noise ceiling").contains("seed 0 and seed 1"));
     assert!(report.finding("the order predicted worst").contains("clear of the errors"));
     assert!(report.finding("is best in 40.0 %").contains("2 of the 23 others"));
-    study.ranking.as_mut().unwrap().spearman.p_value = Some(0.125);
-    let chance = Report::of(&study);
-    assert!(chance.finding("Spearman").contains("may well be chance (p = 0.125"));
     let ranking = study.ranking.as_mut().unwrap();
     ranking.spearman = Correlation { value: 0.3, low: -0.12, high: 0.63, p_value: Some(0.16) };
     ranking.ceiling.as_mut().unwrap().spearman = Correlation { low: -0.2, ..ranking.spearman };
@@ -203,6 +200,89 @@ fn findings_claim_what_intervals_allow() {
     assert!(report.finding("Spearman").contains("is not shown"));
     assert!(report.finding("Noise ceiling").contains("no prediction could be shown to be right"));
     assert!(report.finding("The chosen order").contains("cannot be told from “joint”"));
+}
+
+#[test]
+fn what_p_can_show_depends_on_the_number_of_tasks() {
+    let said = |tasks: &[&str], p: f64| {
+        let mut study = common::study(tasks, &[0]);
+        study.ranking.as_mut().unwrap().spearman.p_value = Some(p);
+        Report::of(&study).finding("Spearman").to_owned()
+    };
+    let least = said(&FOUR, 1.0 / 24.0);
+    assert!(
+        least.contains("p = 0.042") && least.contains("of 4 tasks it can never be below 0.042")
+    );
+    assert!(least.ends_with("predictions rank these orders."), "{least}");
+    let two = said(&FOUR, 2.0 / 24.0);
+    assert!(
+        two.contains("2 of the 24 correlate as far") && two.contains("neither shown nor ruled")
+    );
+    assert!(said(&FOUR, 15.0 / 24.0).ends_with("is not shown by it."));
+    // Of three tasks p is never below one in six, whatever the predictions are worth.
+    let three = said(&FOUR[..3], 1.0 / 6.0);
+    assert!(three.contains("1 of the 6") && three.contains("neither shown nor ruled out"));
+    let five = ["a", "b", "c", "d", "e"];
+    assert!(said(&five, 0.125).contains("may well be chance (p = 0.125 by"));
+}
+
+#[test]
+fn the_ceiling_is_that_of_what_is_ranked() {
+    let mut study = common::study(&FOUR, &[0, 1]);
+    // Two seeds agree by 0.8: √0.8 with one of them, √(1.6 / 1.8) with their mean.
+    let said = Report::of(&study).finding("Noise ceiling").to_owned();
+    assert!(said.contains("with one seed, which is ranked here, at about 0.89"), "{said}");
+    study.ranking.as_mut().unwrap().of = "mean of 2 seeds".into();
+    let said = Report::of(&study).finding("Noise ceiling").to_owned();
+    assert!(said.contains("the mean of 2 seeds, which is ranked here, at about 0.94"), "{said}");
+}
+
+#[test]
+fn accuracies_are_predicted_for_the_split_that_they_are_measured_on() {
+    let mut study = common::study(&["math", "code"], &[0]);
+    // The test split is easier by half for the base, and the log gain is the validation split's.
+    study.evidence[0].base_accuracy[0] = 0.4;
+    study.methods[0].runs[0].test.get_mut("math").unwrap().accuracy.mean = 0.6;
+    for order in &mut study.orders {
+        order.predicted.insert("math".into(), 0.5);
+        order.predicted_errors.insert("math".into(), 0.02);
+        order.measured[0].accuracy.insert("math".into(), 0.75);
+        let predicted = order.predicted["code"];
+        order.measured[0].accuracy.insert("code".into(), predicted);
+        order.measured[0].score = order.score - 0.1;
+    }
+    let report = Report::of(&study);
+    let row = &report.json["tables"]["predictions"]["rows"][0];
+    assert!((row["math_predicted"].as_f64().unwrap() - 0.75).abs() < 1e-12);
+    assert!((row["math_predicted_se"].as_f64().unwrap() - 0.03).abs() < 1e-12);
+    let said = report.finding("Measured test accuracies lie");
+    assert!(said.contains("lie 0.0 points from"), "{said}");
+    assert!(said.contains("below the predicted ones for 2 of the 2"), "{said}");
+    assert!(said.contains("measured less predicted is −10.0"), "{said}");
+}
+
+#[test]
+fn joint_training_above_every_order_is_said() {
+    let mut study = common::study(&FOUR, &[0]);
+    let best = study.orders.iter().map(|o| o.measured[0].score).fold(f64::MIN, f64::max);
+    let joint = study.methods.iter_mut().find(|m| m.kind == MethodKind::Joint).unwrap();
+    let gain = omni_record::Gain { score: best + 0.2, standard_error: 0.001 };
+    joint.runs[0].gain = Some(gain);
+    let above = Report::of(&study).finding("“joint” is measured above").to_owned();
+    assert!(above.contains("above every one of the 24 orders that were trained, clear of"));
+    assert!(above.contains("is +20.0 (95 % interval"), "{above}");
+}
+
+#[test]
+fn orders_with_equal_predictions_share_a_rank() {
+    let mut study = common::study(&["math", "code", "qa"], &[0]);
+    study.orders[2].score = study.orders[1].score;
+    let report = Report::of(&study);
+    let rows = report.json["tables"]["orders"]["rows"].as_array().unwrap();
+    let mut ranks: Vec<u64> =
+        rows.iter().map(|row| row["predicted_rank"].as_u64().unwrap()).collect();
+    ranks.sort_unstable();
+    assert_eq!(ranks, [1, 2, 2, 4, 5, 6]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ mod scatter;
 pub use bars::{Bar, Bars};
 pub use heat::{HeatCell, HeatMap};
 pub use line::{Chart, Phase, Series};
-pub(crate) use rank::ranks;
+pub(crate) use rank::shared_ranks;
 pub use rank::{RankChart, Ranked};
 pub use scatter::{Group, Point, Scatter};
 

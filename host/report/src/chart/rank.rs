@@ -93,8 +93,18 @@ impl RankChart {
     }
 }
 
+/// Values nearer than this are equal: what remains of sums in another order.
+const EQUAL: f64 = 1e-12;
+
+/// The rank of each value, from 0: how many lie above it. Equal ones share it.
+pub(crate) fn shared_ranks(values: impl Iterator<Item = f64>) -> Vec<usize> {
+    let values: Vec<f64> = values.collect();
+    let above = |value: &f64| values.iter().filter(|other| **other > value + EQUAL).count();
+    values.iter().map(above).collect()
+}
+
 /// The place of each value by falling order, from 0; equal ones in the order given.
-pub(crate) fn ranks(values: impl Iterator<Item = f64>) -> Vec<usize> {
+fn ranks(values: impl Iterator<Item = f64>) -> Vec<usize> {
     let values: Vec<f64> = values.collect();
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|&a, &b| values[b].total_cmp(&values[a]));
@@ -112,6 +122,11 @@ mod tests {
     #[test]
     fn ranks_fall_with_the_value() {
         assert_eq!(ranks([0.1, 0.3, 0.2, 0.3].into_iter()), [3, 0, 2, 1]);
+    }
+
+    #[test]
+    fn equal_values_share_a_rank() {
+        assert_eq!(shared_ranks([0.1, 0.3, 0.2, 0.1 + 0.2].into_iter()), [3, 0, 2, 0]);
     }
 
     #[test]

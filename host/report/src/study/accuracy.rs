@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use omni_record::{Method, MethodKind};
 
 use super::names::{Letters, arrows, label};
-use super::numbers::{Mean, Numbers, Run, difference, mean};
+use super::numbers::{Mean, Numbers, Run, SEEDS, difference, mean};
 use crate::chart::{Bar, Bars};
 use crate::table::{Cell, Column, Form, Mark, Table};
 
@@ -154,10 +154,13 @@ pub(super) fn errors(numbers: &Numbers<'_>) -> &'static str {
     };
     if numbers.one_seed() {
         "over items (there is one seed, so training's own noise is not in it)"
-    } else if runs().all(|n| n > 1) {
+    } else if runs().all(|n| n >= SEEDS) {
         "over seeds"
+    } else if runs().all(|n| n < SEEDS) {
+        "(of two seeds the larger of those over seeds and over items; of one seed over items)"
     } else {
-        "over seeds (over items for what has one seed: the last column says)"
+        "over seeds (of two seeds the larger of those over seeds and over items, of one seed over \
+         items)"
     }
 }
 

@@ -13,8 +13,8 @@ pub(super) fn table(numbers: &Numbers<'_>) -> Table {
     let columns = vec![
         Column::new("method", "method", Form::Text),
         Column::new("steps", "steps", Form::Plain(0)),
-        Column::new("prompts", "prompts", Form::Plain(0)),
-        Column::new("seconds", "time", Form::Seconds),
+        Column::new("prompts", "prompts, planned", Form::Plain(0)),
+        Column::new("seconds", "processor time by threads", Form::Seconds),
     ];
     let mut rows = Vec::new();
     for method in spending(numbers) {
@@ -29,8 +29,10 @@ pub(super) fn table(numbers: &Numbers<'_>) -> Table {
     Table {
         name: "cost",
         title: String::new(),
-        note: "Of one model, the mean over seeds: optimisation steps from the base on, prompts of \
-               those steps, and the time they took (evaluations left out). What methods share is \
+        note: "Of one model, the mean over seeds: optimisation steps from the base on, prompts that \
+               were planned for them, and processor seconds divided by the threads that they were \
+               shared among (evaluations left out). That is no time by the clock: training alone on \
+               the machine takes longer wherever not all threads have work. What methods share is \
                counted for each: an order's first phase is the single-task run, and a merge needs \
                all single-task runs."
             .into(),
@@ -66,9 +68,10 @@ pub(super) fn chart(numbers: &Numbers<'_>, letters: &Letters) -> Bars {
         })
         .collect();
     Bars {
-        title: "Time of training".into(),
-        caption: "Minutes on the machine that ran the study, for one model.".into(),
-        x: "minutes".into(),
+        title: "Processor time of training, by threads".into(),
+        caption: "Processor minutes divided by threads, for one model; less than by the clock."
+            .into(),
+        x: "processor minutes / threads".into(),
         bars,
         ..Bars::default()
     }

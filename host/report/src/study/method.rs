@@ -32,14 +32,16 @@ fn sentences(numbers: &Numbers<'_>) -> Vec<String> {
         format!(
             "Tables and measured gains are of the test splits ({} items a task); matrices, \
              predictions, chosen orders and checkpoints come from the validation splits ({} items a \
-             task), which share no item with them.",
+             task). Whether the splits share items is not checked here.",
             measure.test_items, measure.validation_items
         ),
         format!("± is one standard error, in accuracies and measured gains {}.", errors(numbers)),
         "Two methods are told apart where the 95 % interval of their difference leaves zero out. It \
          is the wider of two: Student's t over the differences seed by seed (with two seeds or \
-         more), and 1.96 standard errors over items. Many comparisons are made; one in twenty would \
-         be clear by chance."
+         more), and 1.96 standard errors over items, which are added as if both methods had been \
+         evaluated on different items, though they share the items and the base: where errors over \
+         items decide, two methods are rather called alike too often. Many comparisons are made; \
+         one in twenty would be clear by chance."
             .to_owned(),
         format!(
             "Mean log gain (eq. 14) is Σ α ln(accuracy / base accuracy) / Σ α over the tasks, with \
@@ -55,7 +57,9 @@ fn sentences(numbers: &Numbers<'_>) -> Vec<String> {
         ),
         "Predictions multiply what a task reached when trained alone by the transfers of all tasks \
          that come after it. That supposes each phase long enough to saturate its task, and \
-         transfers that do not depend on what was trained before."
+         transfers that do not depend on what was trained before. Beside measurements, a predicted \
+         accuracy is the base's test accuracy × e^(predicted log gain), so that a difference between \
+         the splits is in neither."
             .to_owned(),
     ];
     if study.seeds.len() > 1 {

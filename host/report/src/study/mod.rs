@@ -189,7 +189,7 @@ impl Body {
         charts.extend(ranking.map(|ranking| orders::correlation_chart(ranking).render()));
         self.charts("charts", charts);
         if let Some(ranking) = ranking {
-            self.table(orders::correlations(ranking));
+            self.table(orders::correlations(ranking, numbers.study.tasks.len()));
         }
         self.table(orders::table(numbers, letters));
         if trained > 0 {

@@ -1,6 +1,7 @@
 //! Means over seeds, log gains over the base, and whether two methods can be told apart.
 //!
-//! An error is over seeds where there are at least two, else over items. Two methods are compared
+//! An error is over seeds where there are at least three. Two seeds may lie together by chance, so the
+//! error of fewer is the larger one of that over seeds and that over items. Two methods are compared
 //! by their differences seed by seed; a difference is clear where its 95 % interval leaves zero
 //! out. The interval is the wider one of two: from the spread over seeds (Student's t), and from
 //! the errors over items, which no number of seeds on the same items makes smaller.
@@ -24,7 +25,7 @@ pub(super) struct Run {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Mean {
     pub(super) value: f64,
-    /// Its standard error: over seeds where there are two, else over items.
+    /// Its standard error: over seeds from [`SEEDS`] on, else the larger of those over seeds and items.
     pub(super) error: Option<f64>,
     pub(super) seeds: usize,
 }
@@ -46,13 +47,23 @@ impl Difference {
     }
 }
 
+/// Seeds from which on their spread alone is an error.
+pub(super) const SEEDS: usize = 3;
+
 /// The mean of what is finite.
 pub(super) fn mean(runs: &[Run]) -> Option<Mean> {
     let runs: Vec<&Run> = runs.iter().filter(|run| run.value.is_finite()).collect();
     let first = runs.first()?;
     let values: Vec<f64> = runs.iter().map(|run| run.value).collect();
     let (value, spread) = moments(&values);
-    let error = if runs.len() > 1 { Some(spread) } else { first.error };
+    // Policies are evaluated on the same items, so the mean of seeds has the items' error of one.
+    let items: Option<Vec<f64>> = runs.iter().map(|run| run.error).collect();
+    let items = items.map(|errors| moments(&errors).0);
+    let error = match runs.len() {
+        1 => first.error,
+        n if n < SEEDS => Some(items.map_or(spread, |items| items.max(spread))),
+        _ => Some(spread),
+    };
     Some(Mean { value, error: error.filter(|e| e.is_finite()), seeds: runs.len() })
 }
 
@@ -241,6 +252,20 @@ impl<'a> Numbers<'a> {
             .collect()
     }
 
+    /// An order's predicted accuracy on the test split with its standard error: the base's test
+    /// accuracy raised by the predicted log gain, which is of validation splits.
+    pub(super) fn predicted(&self, order: &OrderRecord, task: &str) -> Option<(f64, Option<f64>)> {
+        let index = self.study.tasks.iter().position(|name| name == task)?;
+        let evidence = super::matrices::shown(self.study)?;
+        let floor = self.study.measure.floor;
+        let before = evidence.base_accuracy.get(index)?.max(floor);
+        let base = mean(&self.accuracy(self.base?, task))?.value.max(floor);
+        let scale = base / before;
+        let value = scale * order.predicted.get(task)?;
+        let error = order.predicted_errors.get(task).map(|error| scale * error);
+        value.is_finite().then_some((value, error))
+    }
+
     /// The seeds that orders are ranked over, in words.
     pub(super) fn ranked_seeds(&self) -> String {
         let seeds: Vec<String> = self.ranked.iter().map(u64::to_string).collect();
@@ -297,10 +322,13 @@ mod tests {
     }
 
     #[test]
-    fn one_seed_has_the_items_error_and_more_have_their_own() {
+    fn one_seed_has_the_items_error_and_three_have_their_own() {
         assert_eq!(mean(&runs(&[0.5])).unwrap().error, Some(0.01));
         let two = mean(&runs(&[0.4, 0.6])).unwrap();
         assert!((two.value - 0.5).abs() < 1e-12 && (two.error.unwrap() - 0.1).abs() < 1e-12);
+        // Two seeds that happen to agree are no better known than their items.
+        assert_eq!(mean(&runs(&[0.5, 0.5])).unwrap().error, Some(0.01));
+        assert_eq!(mean(&runs(&[0.5, 0.5, 0.5])).unwrap().error, Some(0.0));
         assert_eq!(mean(&runs(&[f64::NAN])), None);
     }
 

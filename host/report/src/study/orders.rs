@@ -4,7 +4,7 @@ use omni_record::{Correlation, OrderRecord, Ranking};
 
 use super::names::{Letters, arrows};
 use super::numbers::{Numbers, Run, mean};
-use crate::chart::{Bar, Bars, Group, Point, RankChart, Ranked, Scatter, ranks};
+use crate::chart::{Bar, Bars, Group, Point, RankChart, Ranked, Scatter, shared_ranks};
 use crate::table::{Cell, Column, Form, Mark, Table};
 
 /// Orders on the page that were not trained; files hold all of them.
@@ -23,14 +23,14 @@ struct Entry<'a> {
 
 fn entries<'a>(numbers: &Numbers<'a>) -> Vec<Entry<'a>> {
     let orders = &numbers.study.orders;
-    let predicted = ranks(orders.iter().map(|o| o.score));
+    let predicted = shared_ranks(orders.iter().map(|o| o.score));
     let gains: Vec<Vec<Run>> = orders.iter().map(|o| numbers.order_gain(o)).collect();
     let measured: Vec<(usize, f64)> = gains
         .iter()
         .enumerate()
         .filter_map(|(index, runs)| Some((index, mean(runs)?.value)))
         .collect();
-    let places = ranks(measured.iter().map(|(_, value)| *value));
+    let places = shared_ranks(measured.iter().map(|(_, value)| *value));
     let mut entries: Vec<Entry<'a>> = orders
         .iter()
         .zip(predicted)
@@ -113,7 +113,7 @@ pub(super) fn table(numbers: &Numbers<'_>, letters: &Letters) -> Table {
     note.push_str(if numbers.ranked.len() == 1 {
         "over items. "
     } else {
-        "over seeds where there are two (else over items). "
+        "over seeds (of two seeds the larger of those over seeds and over items). "
     });
     if trained {
         note.push_str(&format!("Measured gains are of {}. ", numbers.ranked_seeds()));
@@ -125,7 +125,7 @@ pub(super) fn table(numbers: &Numbers<'_>, letters: &Letters) -> Table {
              predicted. ",
         );
     }
-    note.push_str("Bold is the best of each ranking.");
+    note.push_str("Bold is the best of each ranking; equal gains share a rank.");
     Table { name: "orders", title: String::new(), note, columns, rows, most: Some(most) }
 }
 
@@ -148,12 +148,9 @@ pub(super) fn predictions(numbers: &Numbers<'_>, letters: &Letters) -> Table {
             let mut row =
                 vec![Cell::text(letters.order(&order.order)), Cell::text(arrows(&order.order))];
             for task in tasks {
-                let error = order.predicted_errors.get(task).copied();
+                let predicted = numbers.predicted(order, task);
                 row.push(
-                    order
-                        .predicted
-                        .get(task)
-                        .map_or_else(Cell::default, |value| Cell::measured(*value, error)),
+                    predicted.map_or_else(Cell::default, |(value, e)| Cell::measured(value, e)),
                 );
                 row.push(
                     mean(&numbers.order_accuracy(order, task))
@@ -167,9 +164,10 @@ pub(super) fn predictions(numbers: &Numbers<'_>, letters: &Letters) -> Table {
         name: "predictions",
         title: "Accuracy, predicted and measured".into(),
         note:
-            "In percent, for every order that was trained, best predicted first. Predictions are \
-               of the validation splits and measurements of the test splits, whose items differ, \
-               so a difference between the splits shifts all of a task's orders alike."
+            "In percent on the test split, for every order that was trained, best predicted first. \
+             Predicted is the base's test accuracy × e^(log gain), with the log gain predicted from \
+             validation splits; its ± is that of the log gain. A product of gains knows no ceiling: \
+             above 100 % it says only that the task should come out near its best."
                 .into(),
         columns,
         rows,
@@ -190,21 +188,21 @@ fn rule(order: &OrderRecord) -> Option<usize> {
 pub(super) fn accuracy_charts(numbers: &Numbers<'_>, letters: &Letters) -> Vec<Scatter> {
     let charts = numbers.study.tasks.iter().map(|task| {
         let point = |order: &OrderRecord| {
-            let predicted = 100.0 * *order.predicted.get(task)?;
+            let (predicted, error) = numbers.predicted(order, task)?;
             let measured = mean(&numbers.order_accuracy(order, task))?;
-            let error = order.predicted_errors.get(task).map(|e| 100.0 * e);
             Some(Point {
-                at: (predicted, 100.0 * measured.value),
-                errors: (error, measured.error.map(|e| 100.0 * e)),
+                at: (100.0 * predicted, 100.0 * measured.value),
+                errors: (error.map(|e| 100.0 * e), measured.error.map(|e| 100.0 * e)),
                 name: letters.order(&order.order),
             })
         };
         Scatter {
             title: format!("{task}: accuracy, predicted and measured"),
-            caption: "One point an order; on the dashed line, prediction and measurement agree."
+            caption: "One point an order, both on the test split: predicted is the base's accuracy \
+                      × e^(predicted log gain). On the dashed line, prediction and measurement agree."
                 .into(),
-            x: "predicted accuracy, % (validation)".into(),
-            y: "measured accuracy, % (test)".into(),
+            x: "predicted test accuracy, %".into(),
+            y: "measured test accuracy, %".into(),
             groups: groups(numbers, point),
             diagonal: true,
         }
@@ -224,8 +222,9 @@ pub(super) fn gain_chart(numbers: &Numbers<'_>, letters: &Letters) -> Scatter {
     };
     Scatter {
         title: "Mean log gain of orders, predicted and measured".into(),
-        caption: "One point an order; bars are one standard error. On the dashed line, prediction \
-                  and measurement agree; a ranking is right where points rise to the right."
+        caption: "One point an order; bars are one standard error. Both are gains over the base on \
+                  the same items, predicted on validation and measured on test splits. On the dashed \
+                  line they agree; a ranking is right where points rise to the right."
             .into(),
         x: "predicted mean log gain ×100".into(),
         y: "measured mean log gain ×100".into(),
@@ -288,7 +287,7 @@ pub(super) fn rank_chart(numbers: &Numbers<'_>, letters: &Letters) -> Option<Ran
 }
 
 /// Rank correlations: of predictions, and between seeds.
-pub(super) fn correlations(ranking: &Ranking) -> Table {
+pub(super) fn correlations(ranking: &Ranking, tasks: usize) -> Table {
     let columns = vec![
         Column::new("of", "of", Form::Text),
         Column::new("coefficient", "coefficient", Form::Text),
@@ -316,13 +315,22 @@ pub(super) fn correlations(ranking: &Ranking) -> Table {
                     were trained: 1 is the same ranking, 0 none, −1 the reverse. 95 % intervals are \
                     of the noise of evaluations (items drawn again), not of training's. p: of all \
                     ways to exchange the tasks' names in the predictions, the share that correlates \
-                    as far from zero. "
+                    as far from zero"
         .to_owned();
+    note.push_str(&match least_p(tasks) {
+        Some(least) => {
+            format!("; of {tasks} tasks it is never below {}. ", Form::Plain(4).number(least))
+        }
+        None => ". ".to_owned(),
+    });
     note.push_str(match ranking.ceiling {
         Some(_) => {
             "The noise ceiling is the correlation of measured gains between two seeds: where it is \
              low, the measured ranking itself is mostly noise, and no prediction can agree with it \
-             much."
+             much. It leaves out what both seeds share: they are tested on the same items, so what \
+             is particular to those items counts as agreement, which a prediction from other items \
+             cannot have. A prediction has something of its own instead: an order's first phase is \
+             the very run that it was made from, training's noise included."
         }
         None => {
             "There is no noise ceiling: no orders were trained with a second seed, so how much of \
@@ -330,6 +338,12 @@ pub(super) fn correlations(ranking: &Ranking) -> Table {
         }
     });
     Table { name: "ranking", title: String::new(), note, columns, rows, most: None }
+}
+
+/// The least that p can be: one of the K! ways to name the tasks is the right one. None of so many
+/// tasks that it makes no difference.
+pub(super) fn least_p(tasks: usize) -> Option<f64> {
+    (1..=6).contains(&tasks).then(|| 1.0 / (1..=tasks).product::<usize>() as f64)
 }
 
 type Line = (String, &'static str, Correlation, u32);

@@ -89,6 +89,12 @@ impl Training {
             }
             offset += last;
         }
+        // Later phases that do not validate would leave a chart of the first one alone.
+        let first = course.phases.first().map_or(f64::INFINITY, |phase| phase.to);
+        let mut validated = course.validation.values().flatten();
+        if course.phases.len() > 1 && validated.all(|(step, _)| *step <= first) {
+            course.validation.clear();
+        }
         // A curriculum within one run: phases are where its batches change.
         if course.phases.is_empty() && method.order.is_some() {
             course.phases = course.pure_phases();

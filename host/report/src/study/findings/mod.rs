@@ -24,6 +24,7 @@ pub(super) fn findings(numbers: &Numbers<'_>, letters: &Letters) -> Vec<String> 
     all.extend(orders::confidence(numbers, letters));
     all.extend(orders::ranking(numbers));
     all.extend(orders::spread(numbers, letters));
+    all.extend(orders::joint(numbers, letters));
     all.extend(orders::prediction_error(numbers));
     all.extend(evidence::transfers(numbers));
     all.extend(evidence::entropy(numbers));
