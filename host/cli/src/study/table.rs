@@ -66,6 +66,9 @@ fn caption(study: &Study) -> String {
              {:.2} [{:.2}, {:.2}]",
             ranking.orders, ranking.of, rho.value, rho.low, rho.high, tau.value, tau.low, tau.high
         ));
+        if let Some(p_value) = rho.p_value {
+            text.push_str(&format!("; p = {p_value:.2} when the prediction's tasks are exchanged"));
+        }
         if let Some(ceiling) = &ranking.ceiling {
             let rho = ceiling.spearman;
             text.push_str(&format!(
