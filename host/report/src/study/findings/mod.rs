@@ -104,12 +104,13 @@ fn best(numbers: &Numbers<'_>, letters: &Letters) -> Option<String> {
 
 fn below_base(numbers: &Numbers<'_>, letters: &Letters) -> Option<String> {
     let base = numbers.gain(numbers.base?);
-    let (mut below, mut unclear, mut all) = (Vec::new(), Vec::new(), 0);
+    let (mut below, mut unclear, mut all, mut two) = (Vec::new(), Vec::new(), 0, false);
     for method in main_methods(numbers).into_iter().filter(|m| m.kind != MethodKind::Base) {
         let Some(of) = difference(&numbers.gain(method), &base) else { continue };
         all += 1;
         if !of.is_clear() {
             unclear.push(quoted(letters, method));
+            two |= of.seeds == 2;
         } else if of.value < 0.0 {
             below.push(quoted(letters, method));
         }
@@ -120,6 +121,11 @@ fn below_base(numbers: &Numbers<'_>, letters: &Letters) -> Option<String> {
     }
     if !unclear.is_empty() {
         said.push(format!("{} cannot be told from the base.", list(&unclear)));
+    }
+    if two {
+        said.push(
+            "An interval from two seeds is 12.7 standard errors over them to either side.".into(),
+        );
     }
     (all > 0 && !said.is_empty()).then(|| said.join(" "))
 }
