@@ -12,12 +12,14 @@ use crate::{RunConfig, TrainError, Training, clock, random};
 /// Steps that a schedule which uses every prompt takes at most; none where only the scheduler
 /// knows.
 pub(crate) fn total_steps(config: &RunConfig, orders: &[Order]) -> Option<u64> {
-    let batch = f64::from(config.rollout.prompts_per_batch);
-    // By task, since a pure batch at a task's end is short.
-    let epochs = orders
-        .iter()
-        .map(|o| o.items.map(|n| (f64::from(n) * config.schedule.epochs / batch).ceil() as u64))
-        .sum::<Option<u64>>();
+    let batch = config.rollout.prompts_per_batch.max(1);
+    let (whole, part) = (config.schedule.epochs.floor(), config.schedule.epochs.fract());
+    // By task and epoch, since a pure batch at an epoch's end is short.
+    let steps = |n: u32| {
+        let rest = (f64::from(n) * part).round() as u32;
+        whole as u64 * u64::from(n.div_ceil(batch)) + u64::from(rest.div_ceil(batch))
+    };
+    let epochs = orders.iter().map(|o| o.items.map(steps)).sum::<Option<u64>>();
     match (config.schedule.max_steps, epochs) {
         (0, epochs) => epochs,
         (limit, Some(epochs)) => Some(limit.min(epochs)),
@@ -151,4 +153,26 @@ fn raise(parts: &Training<'_>, state: &mut State) -> Result<Option<String>, Trai
     } else {
         None
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_batches_at_the_end_of_every_epoch_are_steps_too() {
+        let mut config = RunConfig::default();
+        config.rollout.prompts_per_batch = 4;
+        let orders = [Order::new("math", 0, Some(9)), Order::new("code", 0, Some(4))];
+        let mut total = |epochs, max_steps| {
+            config.schedule.epochs = epochs;
+            config.schedule.max_steps = max_steps;
+            total_steps(&config, &orders)
+        };
+        assert_eq!(total(1.0, 0), Some(3 + 1));
+        assert_eq!(total(3.0, 0), Some(9 + 3));
+        // Half of nine is five: two batches; half of four is two: one.
+        assert_eq!(total(1.5, 0), Some(3 + 2 + 1 + 1));
+        assert_eq!(total(3.0, 5), Some(5));
+    }
 }
