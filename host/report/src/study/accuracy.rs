@@ -140,6 +140,12 @@ pub(super) fn table(numbers: &Numbers<'_>) -> Table {
         measure.test_items,
         errors(numbers)
     );
+    if study.methods.iter().any(|method| method.runs.len() == 2) {
+        note.push_str(
+            " Of two seeds that is 12.7 standard errors over them to either side, so that what has \
+             two is seldom told from anything.",
+        );
+    }
     if shown.len() < methods.len() {
         let _ = write!(note, " Orders that no rule chose have a table of their own below.");
     }
