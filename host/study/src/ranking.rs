@@ -17,6 +17,9 @@ use crate::statistics::{interval, kendall, spearman};
 /// Fewer orders have no ranking.
 const FEWEST: usize = 3;
 
+/// More tasks have no p-value: they have too many names (7! is 5,040).
+const MOST_NAMED: usize = 7;
+
 /// An order that was trained, with its gain by seed.
 pub(crate) struct Trained {
     pub(crate) order: Vec<usize>,
@@ -62,7 +65,8 @@ pub(crate) fn rank(pooled: &Gathered, trained: &[Trained], seeds: &[u64]) -> Opt
         })
         .collect();
     let tasks = pooled.evidence.size();
-    let renamed: Vec<Vec<f64>> = permutations(tasks)
+    let names = if tasks <= MOST_NAMED { permutations(tasks) } else { Vec::new() };
+    let renamed: Vec<Vec<f64>> = names
         .into_iter()
         .map(|names| {
             let orders: Vec<Vec<usize>> = used
@@ -80,7 +84,7 @@ pub(crate) fn rank(pooled: &Gathered, trained: &[Trained], seeds: &[u64]) -> Opt
             // Rounding must not make the prediction itself less far than it is.
             of(names, &measured).is_some_and(|it| it.abs() >= value.abs() - 1e-9)
         });
-        let p_value = Some(as_far.count() as f64 / renamed.len() as f64);
+        let p_value = (!renamed.is_empty()).then(|| as_far.count() as f64 / renamed.len() as f64);
         Some(Correlation { value, low, high, p_value })
     };
     Some(Ranking {

@@ -77,9 +77,15 @@ pub(crate) fn deviation(values: &[f64]) -> f64 {
     (sum / (values.len() - 1) as f64).sqrt()
 }
 
+/// The largest correction of [`interval`], in standard deviations: with it the lower end is still
+/// above the samples' median.
+const MOST_BIAS: f64 = 1.0;
+
 /// The bias-corrected central 95 % of bootstrapped values (Efron 1987, without acceleration): a
 /// rank correlation of resampled, and so noisier, values is nearer to 0 than the one of the values
-/// themselves, which the correction undoes. (`value`, `value`) where there are none.
+/// themselves, which the correction undoes. The correction is bounded and the interval always holds
+/// `value`: near a correlation of 1 all samples lie below it, and an unbounded correction would leave
+/// nothing but the largest of them. (`value`, `value`) where there are no samples.
 #[must_use]
 pub fn interval(value: f64, samples: &[f64]) -> (f64, f64) {
     if samples.is_empty() {
@@ -91,12 +97,12 @@ pub fn interval(value: f64, samples: &[f64]) -> (f64, f64) {
     let below = sorted.iter().filter(|sample| **sample < value).count() as f64;
     let ties = sorted.iter().filter(|sample| **sample == value).count() as f64;
     let share = ((below + ties / 2.0) / count).clamp(0.5 / count, 1.0 - 0.5 / count);
-    let bias = normal_quantile(share);
+    let bias = normal_quantile(share).clamp(-MOST_BIAS, MOST_BIAS);
     let at = |quantile: f64| {
         let share = normal_share(2.0 * bias + normal_quantile(quantile));
         sorted[(share * (count - 1.0)).round() as usize]
     };
-    (at(0.025), at(0.975))
+    (at(0.025).min(value), at(0.975).max(value))
 }
 
 /// The share of a standard normal below `z` (Abramowitz and Stegun 26.2.17, to 1e-7).
@@ -159,6 +165,11 @@ mod tests {
         // Most samples lie below the value, so the interval lies above the middle.
         let (low, high) = interval(0.8, &samples);
         assert!(low > 0.3 && high > 0.99, "{low} {high}");
+        // All of them do: the interval still has a width, and holds the value.
+        let (low, high) = interval(1.5, &samples);
+        assert!((0.4..0.6).contains(&low) && high == 1.5, "{low} {high}");
+        let (low, high) = interval(-0.5, &samples);
+        assert!(low == -0.5 && (0.4..0.6).contains(&high), "{low} {high}");
         assert_eq!(interval(0.3, &[]), (0.3, 0.3));
     }
 
