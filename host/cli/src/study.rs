@@ -394,7 +394,11 @@ fn end(out: &Path, standing: &Standing) -> Outcome<()> {
             standing.done.len(),
             standing.graph.steps.len()
         ));
-        return Ok(());
+        let failed: Vec<&str> = standing.failed.keys().map(String::as_str).collect();
+        return match failed.is_empty() {
+            true => Ok(()),
+            false => Err(Fault::run(format!("failed before that: {}", failed.join(", ")))),
+        };
     }
     if standing.failed.is_empty() {
         table::show(&out.join("study.json"))?;

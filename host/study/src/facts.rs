@@ -156,6 +156,9 @@ impl Facts {
             let name = &self.tasks[at].name;
             return invalid("run", format!("two tasks would share the folder of `{name}`"));
         }
+        if self.tasks.iter().all(|task| task.weight == 0.0) {
+            return invalid("run", "every task has the weight 0, so no order has a score".into());
+        }
         let outputs = self.outputs_of(study);
         let word = match outputs {
             Outputs::Sampled => "samples = 1",

@@ -93,7 +93,7 @@ impl Session {
         &self.facts
     }
 
-    /// Reads or makes the evidence from finished evaluations, and writes its files.
+    /// Makes the evidence from finished evaluations, once they are all there.
     fn learn(&mut self, standing: &Standing) -> Result<(), StudyError> {
         let missing = |id: &String| !standing.done.contains_key(id);
         if wanted(&self.study, &self.facts).iter().any(missing) {
@@ -107,17 +107,23 @@ impl Session {
         let pooled = gather(root, study, facts, &study.seeds)?;
         let mut by_seed = Vec::new();
         for &seed in &study.seeds {
-            let own = gather(root, study, facts, &[seed])?;
-            finished::write_json(&root.join(format!("seed-{seed}/evidence.json")), &own.file())?;
-            by_seed.push(own);
+            by_seed.push(gather(root, study, facts, &[seed])?);
         }
-        let file = pooled.file();
-        finished::write_json(&root.join("evidence.json"), &file)?;
-        let digest = digest(file.to_string().as_bytes());
+        let digest = digest(pooled.file().to_string().as_bytes());
         let chosen = pooled.choose(study);
         let confidence = Confidence::from_samples(&pooled.evidence, &pooled.transfer.resampled);
         self.evidence = Some(Known { pooled, by_seed, chosen, confidence, digest });
         Ok(())
+    }
+
+    /// Writes the evidence's files, which steps and people read. Not where a study is only looked at.
+    fn write_evidence(&self) -> Result<(), StudyError> {
+        let Some(known) = &self.evidence else { return Ok(()) };
+        for (seed, own) in self.study.seeds.iter().zip(&known.by_seed) {
+            let path = self.root.join(format!("seed-{seed}/evidence.json"));
+            finished::write_json(&path, &own.file())?;
+        }
+        finished::write_json(&self.root.join("evidence.json"), &known.pooled.file())
     }
 }
 
@@ -128,6 +134,7 @@ impl Growing for Session {
     }
 
     fn record(&mut self, standing: &Standing) -> Result<(), StudyError> {
+        self.write_evidence()?;
         self.tested.refresh(&self.root, &self.study, &self.facts, standing)?;
         let evidence = self.evidence.as_ref();
         let study = record::build(&record::Sources {
