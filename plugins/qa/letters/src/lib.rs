@@ -47,8 +47,7 @@ struct Right {
 impl Right {
     fn of(item: &Item) -> Result<Self> {
         let unusable = |why: &str| Error::invalid_input(format!("item `{}` {why}", item.id));
-        let reference =
-            item.reference.as_deref().ok_or_else(|| unusable("has no `reference`"))?;
+        let reference = item.reference.as_deref().ok_or_else(|| unusable("has no `reference`"))?;
         let text = spaced(reference);
         let prompt = item.messages.last().map_or("", |message| message.content.as_str());
         let options = options(prompt);
