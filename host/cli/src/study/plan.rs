@@ -129,14 +129,18 @@ impl View<'_> {
         let sum = |of: &dyn Fn(&Step) -> u64| steps.iter().map(of).sum::<u64>();
         let phases = steps.iter().filter(|it| it.kind == StepKind::Train).count();
         let done = self.standing.done.len();
+        // Without the model nobody knows how large its checkpoints are.
+        let disk = match sum(&|it| it.cost.disk) {
+            0 => "the model is not there, so what it takes on the disk is unknown".to_owned(),
+            all => format!("about {} on disk", bytes(all)),
+        };
         let mut text = format!(
             "{} steps, {done} of them done: {phases} training runs with {} optimizer steps; {} outputs \
-             to generate and score for training and {} for evaluations, at most; about {} on disk",
+             to generate and score for training and {} for evaluations, at most; {disk}",
             steps.len(),
             grouped(sum(&|it| it.cost.steps.unwrap_or(0))),
             grouped(sum(&|it| it.cost.generated.unwrap_or(0))),
             grouped(sum(&|it| it.cost.evaluated)),
-            bytes(sum(&|it| it.cost.disk)),
         );
         let trains = |it: &&Step| matches!(it.kind, StepKind::Train | StepKind::Sft);
         if steps.iter().filter(trains).any(|it| it.cost.generated.is_none()) {
